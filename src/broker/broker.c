@@ -145,9 +145,10 @@ s_start_ingest (s_broker_t *self)
     else {
         self->ledger_id = text;
         text = NULL;
-        char *head = zmsg_popstr (message);
-        self->follower_args.head = strtoll (head, NULL, 10);
-        zstr_free (&head);
+        zframe_t *begin = zmsg_pop (message);
+        assert (zframe_size (begin) == sizeof self->follower_args.begin);
+        memcpy (&self->follower_args.begin, zframe_data (begin), zframe_size (begin));
+        zframe_destroy (&begin);
         self->events_endpoint = zmsg_popstr (message);
         self->pipeline_in_endpoint = zmsg_popstr (message);
         zframe_t *recovery = zmsg_pop (message);
@@ -191,7 +192,7 @@ s_start_requests (s_broker_t *self)
         .settings = self->settings,
         .ledger_id = self->ledger_id,
         .started_at_us = stele_clock_us (),
-        .head = self->follower_args.head,
+        .head = self->follower_args.begin.head,
         .has_cache = self->followers [STELE_FOLLOWER_CACHE] != NULL,
         .has_pipeline = self->followers [STELE_FOLLOWER_PIPELINE] != NULL
     };
@@ -387,10 +388,11 @@ s_start (s_broker_t *self)
     char line [2048];
     snprintf (line, sizeof line,
         "ready: ledger %s (%s) at position %lld; events %s, requests %s, feed %s; redis %s",
-        self->settings->ledger, self->ledger_id, (long long) self->follower_args.head,
+        self->settings->ledger, self->ledger_id, (long long) self->follower_args.begin.head,
         self->events_endpoint, self->requests_endpoint, self->endpoints [STELE_FOLLOWER_FEED],
         s_redis_place (self->settings, place));
-    if (!self->followers [STELE_FOLLOWER_CACHE] || stele_mode_initial (self->settings) != STELE_MODE_DUAL)
+    if (!self->followers [STELE_FOLLOWER_CACHE] || stele_mode_initial (self->settings) != STELE_MODE_DUAL
+    ||  !self->follower_args.begin.leads)
         s_report (self, NULL);
     STELE_FAULT (start_ready);
     s_send_ready (self, line);

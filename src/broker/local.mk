@@ -10,6 +10,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/access/keyring.c src/broker/access/keyring.h \
     src/broker/access/zap.c src/broker/access/zap.h \
     src/broker/common/actor.h \
+    src/broker/common/announcement.h \
     src/broker/common/answer.c src/broker/common/answer.h \
     src/broker/common/denied.c src/broker/common/denied.h \
     src/broker/common/endpoint.c src/broker/common/endpoint.h \

@@ -50,6 +50,7 @@ stele_cache_new (const stele_cache_options_t *options, stele_refusal_t *refusal)
     int64_t ttl_s = options->terminal_ttl_s < TTL_MAX_S? options->terminal_ttl_s: TTL_MAX_S;
     self->terminal_ttl_us = ttl_s * 1000000;
     self->background.interval_ms = options->check_interval_ms;
+    self->epoch = options->epoch;
     self->redis = stele_redis_new (&url, TIMEOUT_MS);
     self->batch = stele_batch_new ();
     self->scratch = stele_pack_new ();

@@ -19,6 +19,10 @@
     has its id: {stele}:holder names the file too, and {stele}:committed, the time of
     the last commit, shows whether what is in Redis belongs to this history.
 
+    Of the nodes of a shared log only the one that leads has a cache. {stele}:epoch is the epoch of the latest
+    one that wrote. A higher one takes over at once; every transaction watches it, so that a former writer that
+    was stopped and continues writes nothing.
+
     Terminal tasks: the hash expires terminal_ttl after the COMMIT of the task's last
     event, and its id is then removed from {stele}:tasks:STATE: the log from the sweep
     cursor {stele}:swept to the last position older than terminal_ttl identifies them.
@@ -43,6 +47,7 @@ typedef struct {
     bool legacy_keys;
     int64_t terminal_ttl_s;
     int64_t check_interval_ms;      // Between two pages of the background check; 0: no check
+    int64_t epoch;                  // Of the shared log that this node leads; 0: there is none
 } stele_cache_options_t;
 
 /*  Check the URL and create a cache that is not connected yet. Options are copied.

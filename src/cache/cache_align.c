@@ -108,13 +108,30 @@ s_was_ours (stele_reader_t *reader, const char *ledger_id)
     return previous.found;
 }
 
-//  Is another broker running with this Redis? There is one broker per file, so a value with this file is
-//  of a run that has ended. Copies the value into 'holder'. The key is watched: s_set_hold fails if another
-//  broker sets it in between.
+//  Is that value of PREFIX:holder the one of another broker? There is one broker per file, so a value with this
+//  file is of a run that has ended.
+static bool
+s_is_other (stele_cache_t *self, stele_reader_t *reader, const char *holder)
+{
+    const char *file = strchr (holder, ' ');
+    //  Version 0.1.0 wrote the ledger only
+    if (!file)
+        return strcmp (holder, self->ledger_id) != 0 && !(reader && s_was_ours (reader, holder));
+    //  Of the nodes of a shared log, PREFIX:epoch decides
+    size_t size = (size_t) (file - holder);
+    if (self->epoch && strchr (file + 1, ' ') && strlen (self->ledger_id) == size && memcmp (holder, self->ledger_id, size) == 0)
+        return false;
+    const char *own = strchr (self->holder, ' ');
+    size = strcspn (own + 1, " ");
+    return strcspn (file + 1, " ") != size || memcmp (file + 1, own + 1, size) != 0;
+}
+
+//  Is another broker running with this Redis? Copies the value of PREFIX:holder into 'holder'. It is watched, with
+//  PREFIX:epoch: s_set_hold fails if another broker sets it in between.
 static bool
 s_held_by_other (stele_cache_t *self, stele_reader_t *reader, char *holder, size_t size_max)
 {
-    stele_redis_command (self->redis, "WATCH", self->layout.holder.data, NULL);
+    stele_redis_command (self->redis, "WATCH", self->layout.holder.data, self->layout.epoch.data);
     freeReplyObject (stele_redis_reply (self->redis));
     stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     redisReply *reply = stele_redis_reply (self->redis);
@@ -122,13 +139,20 @@ s_held_by_other (stele_cache_t *self, stele_reader_t *reader, char *holder, size
     if (held)
         snprintf (holder, size_max, "%s", reply->str);
     freeReplyObject (reply);
-    if (!held || strcmp (holder, self->holder) == 0)
-        return false;
-    const char *file = strchr (holder, ' ');
-    if (file)
-        return strcmp (file, strchr (self->holder, ' ')) != 0;
-    //  Version 0.1.0 wrote the ledger only
-    return strcmp (holder, self->ledger_id) != 0 && !(reader && s_was_ours (reader, holder));
+    return held && s_is_other (self, reader, holder);
+}
+
+//  Has a later writer of the shared log written there? Disconnects, and returns STELE_EUNAVAILABLE; otherwise 0.
+static int
+s_check_epoch (stele_cache_t *self)
+{
+    if (self->epoch == 0)
+        return 0;
+    stele_redis_command (self->redis, "GET", self->layout.epoch.data, NULL);
+    redisReply *reply = stele_redis_reply (self->redis);
+    int rc = stele_cache_deposed (self, reply);
+    freeReplyObject (reply);
+    return rc;
 }
 
 //  Another broker keeps this Redis. If it is that of a copy, this broker stays away for good: with the
@@ -163,6 +187,8 @@ s_set_hold (stele_cache_t *self)
     stele_redis_word (self->redis, "PX");
     stele_redis_integer (self->redis, HOLD_MS);
     stele_redis_end (self->redis);
+    if (self->epoch)
+        stele_redis_command (self->redis, "SET", self->layout.epoch.data, self->epoch_text);
     switch (stele_redis_exec (self->redis)) {
         case STELE_EXEC_DONE:
             self->held_ms = stele_clock_steady_ms ();
@@ -185,7 +211,7 @@ stele_cache_hold (stele_cache_t *self)
         return 0;
     if (s_held_by_other (self, NULL, holder, sizeof holder))
         return s_refuse_held (self, holder);
-    return s_set_hold (self);
+    return s_check_epoch (self)? STELE_EUNAVAILABLE: s_set_hold (self);
 }
 
 //  A copy whose PREFIX:holder was seen for longer than it lives was running, not left by a run that died
@@ -214,7 +240,8 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
         return STELE_EUNAVAILABLE;
     STELE_FAULT (redis_aligned);
     char holder [STELE_LAYOUT_HOLDER_MAX];
-    stele_layout_holder (self->ledger_id, stele_reader_file_id (reader), self->holder);
+    stele_layout_holder (self->ledger_id, stele_reader_file_id (reader), self->epoch, self->holder);
+    stele_layout_epoch (self->ledger_id, self->epoch, self->epoch_text);
     if (s_held_by_other (self, reader, holder, sizeof holder))
         return s_refuse_held (self, holder);
     if (s_copy_ran (self)) {
@@ -223,7 +250,7 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
             "or of its original, which has stopped: restart this broker to use it", self->url, self->layout.prefix);
     }
     self->copy_first_ms = self->copy_last_ms = 0;
-    if (s_set_hold (self))
+    if (s_check_epoch (self) || s_set_hold (self))
         return STELE_EUNAVAILABLE;
     if (state.foreign) {
         char why [160];

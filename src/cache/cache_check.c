@@ -56,6 +56,31 @@ s_count_extra (stele_page_check_t *check, const char *text, size_t size)
     stele_page_check_example (check, text, size);
 }
 
+//  Queue the removal of what is extra in one transaction, for which stele_cache_guard has watched
+static void
+s_queue_removal (stele_page_check_t *check, const char *verb, const stele_key_t *set, const redisReply *extra)
+{
+    stele_redis_t *redis = check->cache->redis;
+    if (!check->removing)
+        stele_redis_multi (redis);
+    check->removing = true;
+    stele_redis_word (redis, verb);
+    if (set)
+        stele_redis_bytes (redis, set->data, set->size);
+    stele_redis_bytes (redis, extra->str, extra->len);
+    stele_redis_end (redis);
+    check->repaired++;
+}
+
+static int
+s_remove (stele_page_check_t *check)
+{
+    if (!check->removing)
+        return 0;
+    check->removing = false;
+    return stele_cache_outcome (check->cache, stele_redis_exec (check->cache->redis), "refuses to write");
+}
+
 //  Check a key of a SCAN. Queues its removal if it has no record.
 
 static int
@@ -75,12 +100,8 @@ s_check_key (stele_page_check_t *check, const redisReply *key)
     if (rc)
         return rc < 0? rc: 0;
     s_count_extra (check, id, size);
-    if (check->repair) {
-        stele_redis_word (self->redis, "UNLINK");
-        stele_redis_bytes (self->redis, key->str, key->len);
-        stele_redis_end (self->redis);
-        check->repaired++;
-    }
+    if (check->repair)
+        s_queue_removal (check, "UNLINK", NULL, key);
     return 0;
 }
 
@@ -89,19 +110,12 @@ s_check_key (stele_page_check_t *check, const redisReply *key)
 static int
 s_check_member (stele_page_check_t *check, int state, const redisReply *member)
 {
-    stele_cache_t *self = check->cache;
     int rc = s_ledger_has (check, true, member->str, member->len, state);
     if (rc)
         return rc < 0? rc: 0;
     s_count_extra (check, member->str, member->len);
-    if (check->repair) {
-        stele_redis_word (self->redis, "ZREM");
-        stele_redis_bytes (self->redis, self->layout.sets [state].data,
-            self->layout.sets [state].size);
-        stele_redis_bytes (self->redis, member->str, member->len);
-        stele_redis_end (self->redis);
-        check->repaired++;
-    }
+    if (check->repair)
+        s_queue_removal (check, "ZREM", &check->cache->layout.sets [state], member);
     return 0;
 }
 
@@ -118,6 +132,8 @@ s_check_scan (stele_page_check_t *check, int state)
         int rc = stele_page_check_begin (check);
         if (rc)
             return rc;
+        if (check->repair && (rc = stele_cache_guard (self)))
+            return stele_page_check_end (check, rc);
         redisReply *page = stele_redis_scan (self->redis,
             state? self->layout.sets [state].data: NULL, cursor, state? NULL: pattern, PAGE_KEYS);
         if (!page)
@@ -128,10 +144,9 @@ s_check_scan (stele_page_check_t *check, int state)
             rc = state? s_check_member (check, state, found->element [i]):
                 s_check_key (check, found->element [i]);
         freeReplyObject (page);
-        stele_redis_drain (self->redis);
+        int removed = s_remove (check);
+        rc = rc? rc: removed;
         stele_page_check_end (check, 0);
-        if (rc == 0 && !stele_redis_connected (self->redis))
-            rc = stele_cache_connection_lost (self);
         if (rc)
             return rc;
     } while (strcmp (cursor, "0") != 0);
@@ -159,14 +174,18 @@ s_check_sets (stele_page_check_t *check, bool *usable)
             continue;
         const stele_key_t *set = &self->layout.sets [state];
         s_count_extra (check, set->data, set->size);
-        if (check->repair) {
-            stele_redis_command (self->redis, "UNLINK", set->data, NULL);
-            stele_redis_drain (self->redis);
-            usable [state] = true;
-            check->repaired++;
-        }
+        if (!check->repair)
+            continue;
+        int rc = stele_cache_guard (self);
+        if (rc)
+            return rc;
+        const redisReply name = { .str = (char *) set->data, .len = set->size };
+        s_queue_removal (check, "UNLINK", NULL, &name);
+        if ((rc = s_remove (check)))
+            return rc;
+        usable [state] = true;
     }
-    return stele_redis_connected (self->redis)? 0: stele_cache_connection_lost (self);
+    return 0;
 }
 
 //  -- the request ------------------------------------------------------------------------------

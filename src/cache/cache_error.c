@@ -7,6 +7,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,6 +106,18 @@ stele_cache_refused (stele_cache_t *self, const char *what)
     int rc = stele_cache_disconnect (self, "Redis at %s %s: %s (%s)", self->url, what, error, cause->remedy);
     self->cause = cause;
     return rc;
+}
+
+int
+stele_cache_deposed (stele_cache_t *self, const redisReply *epoch)
+{
+    int64_t later = epoch && epoch->type == REDIS_REPLY_STRING? stele_layout_parse_epoch (epoch->str, self->ledger_id): 0;
+    if (self->epoch == 0 || later <= self->epoch)
+        return 0;
+    self->wait_ms = STELE_CACHE_WAIT_MAX_MS;
+    return stele_cache_disconnect (self, "Redis at %s (prefix %s) is kept by a later writer of the shared log, of epoch %" PRId64
+        " (this node: %" PRId64 "); if the database of the log was restored, delete the key %s", self->url, self->layout.prefix, later,
+        self->epoch, self->layout.epoch.data);
 }
 
 int

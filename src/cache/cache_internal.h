@@ -62,6 +62,8 @@ struct stele_cache {
     char url [STELE_REDIS_URL_MAX];
     char ledger_id [64];
     char holder [STELE_LAYOUT_HOLDER_MAX];     // Value of PREFIX:holder while this cache keeps Redis
+    int64_t epoch;                  // Of a shared log; 0: none
+    char epoch_text [STELE_LAYOUT_EPOCH_MAX];  // Value of PREFIX:epoch while this cache keeps Redis
     bool legacy_keys;
     int64_t terminal_ttl_us;
     stele_redis_t *redis;
@@ -147,6 +149,11 @@ int
 int
     stele_cache_refused (stele_cache_t *self, const char *what);
 
+/*  Is that value of PREFIX:epoch one of a later writer of the same shared log? Then disconnects, and returns
+    STELE_EUNAVAILABLE; otherwise 0.                                         */
+int
+    stele_cache_deposed (stele_cache_t *self, const redisReply *epoch);
+
 /*  A read of the ledger failed with 'code': record the reason. Returns 'code'. */
 int
     stele_cache_ledger_failed (stele_cache_t *self, stele_reader_t *reader, int code);
@@ -180,6 +187,15 @@ int
 /*  Verify that Redis is in the state this cache left it in, without writing. Returns as above. */
 int
     stele_cache_verify (stele_cache_t *self);
+
+/*  The same, and watch the keys that show it until the transaction that follows. */
+int
+    stele_cache_guard (stele_cache_t *self);
+
+/*  0 after a transaction that was executed, or an error; then it is disconnected. 'refuses' completes the message
+    "Redis at URL ...".                                                      */
+int
+    stele_cache_outcome (stele_cache_t *self, stele_exec_t outcome, const char *refuses);
 
 /*  Is the expiry of an item in the past?                                    */
 bool

@@ -49,16 +49,16 @@ stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const ch
     self->rebuild_began_ms = stele_clock_steady_ms ();
     snprintf (self->token, sizeof self->token, "%ld-%" PRId64 "-%" PRId64,
         (long) getpid (), self->now_us, self->rebuild_began_ms);
+    int rc = stele_cache_guard (self);
+    if (rc)
+        return rc;
     stele_redis_multi (self->redis);
     s_queue_unlink_sets (self);
     stele_redis_command (self->redis, "SET", self->layout.rebuilding.data, self->token);
-    stele_exec_t outcome = stele_redis_exec (self->redis);
-    if (outcome == STELE_EXEC_LOST)
-        return stele_cache_connection_lost (self);
-    if (outcome != STELE_EXEC_DONE)
-        return stele_cache_refused (self, "refuses to be rebuilt");
+    rc = stele_cache_outcome (self, stele_redis_exec (self->redis), "refuses to be rebuilt");
+    if (rc)
+        return rc;
 
-    self->failing = false;
     stele_cache_report (self, "Redis at %s %s: rebuilding it", self->url, why);
     self->rebuild_start = start < head? start: head;
     self->rebuild_head = head;
@@ -71,10 +71,10 @@ stele_cache_rebuild_begin (stele_cache_t *self, stele_reader_t *reader, const ch
     return 0;
 }
 
-//  Queue the removal of the task and session keys of a SCAN
+//  Remove the task and session keys of a SCAN, unless a watched key has changed
 
-static size_t
-s_queue_wipe (stele_cache_t *self, const redisReply *keys)
+static int
+s_wipe_keys (stele_cache_t *self, const redisReply *keys)
 {
     size_t count = 0;
     for (size_t i = 0; i < keys->elements; i++) {
@@ -84,20 +84,23 @@ s_queue_wipe (stele_cache_t *self, const redisReply *keys)
         ||  (!stele_layout_id (&self->layout.task, key->str, key->len, &size)
         &&   !stele_layout_id (&self->layout.session, key->str, key->len, &size)))
             continue;
-        if (count++ == 0)
+        if (count++ == 0) {
+            stele_redis_multi (self->redis);
             stele_redis_word (self->redis, "UNLINK");
+        }
         stele_redis_bytes (self->redis, key->str, key->len);
     }
-    if (count)
-        stele_redis_end (self->redis);
-    return count;
+    if (count == 0)
+        return 0;
+    stele_redis_end (self->redis);
+    return stele_cache_outcome (self, stele_redis_exec (self->redis), "refuses to be rebuilt");
 }
 
 static int
 s_wipe (stele_cache_t *self)
 {
     STELE_FAULT (rebuild_wiping);
-    int rc = stele_cache_verify (self);
+    int rc = stele_cache_guard (self);
     if (rc)
         return rc;
     char pattern [STELE_LAYOUT_PREFIX_MAX * 2 + 8];
@@ -107,11 +110,10 @@ s_wipe (stele_cache_t *self)
     if (!reply)
         return stele_cache_connection_lost (self);
     snprintf (self->scan_cursor, sizeof self->scan_cursor, "%s", reply->element [0]->str);
-    s_queue_wipe (self, reply->element [1]);
+    rc = s_wipe_keys (self, reply->element [1]);
     freeReplyObject (reply);
-    stele_redis_drain (self->redis);
-    if (!stele_redis_connected (self->redis))
-        return stele_cache_connection_lost (self);
+    if (rc)
+        return rc;
     if (strcmp (self->scan_cursor, "0") == 0)
         self->phase = STELE_PHASE_FILLING_TASKS;
     return 0;
@@ -168,7 +170,7 @@ static int
 s_finish (stele_cache_t *self)
 {
     stele_redis_t *redis = self->redis;
-    int rc = stele_cache_verify (self);
+    int rc = stele_cache_guard (self);
     if (rc)
         return rc;
     STELE_FAULT (rebuild_finish);
@@ -187,12 +189,9 @@ s_finish (stele_cache_t *self)
     stele_redis_integer (redis, STELE_LAYOUT_VERSION);
     stele_redis_end (redis);
     stele_redis_command (redis, "UNLINK", self->layout.rebuilding.data, NULL);
-    stele_exec_t outcome = stele_redis_exec (redis);
-    if (outcome == STELE_EXEC_LOST)
-        return stele_cache_connection_lost (self);
-    if (outcome != STELE_EXEC_DONE)
-        return stele_cache_disconnect (self, "Redis at %s refuses to be rebuilt: %s",
-            self->url, stele_redis_error (redis));
+    rc = stele_cache_outcome (self, stele_redis_exec (redis), "refuses to be rebuilt");
+    if (rc)
+        return rc;
 
     self->rebuilds++;
     self->must_rebuild = false;

@@ -14,12 +14,18 @@
 
 //  Two round trips per transaction: the first verifies that Redis is in the state this
 //  cache left it in, and watches its keys until EXEC. So a Redis that was flushed,
-//  restored or written by another broker is detected before it is written.
+//  restored or written by another broker is detected before it is written, and so is a later writer of a
+//  shared log.
 
 static void
 s_guard_send (stele_cache_t *self, bool watch)
 {
     stele_redis_t *redis = self->redis;
+    if (self->epoch) {
+        if (watch)
+            stele_redis_command (redis, "WATCH", self->layout.epoch.data, NULL);
+        stele_redis_command (redis, "GET", self->layout.epoch.data, NULL);
+    }
     if (self->phase == STELE_PHASE_FOLLOWING) {
         if (watch)
             stele_redis_command (redis, "WATCH", self->layout.ledger.data,
@@ -27,29 +33,55 @@ s_guard_send (stele_cache_t *self, bool watch)
         stele_redis_command (redis, "GET", self->layout.ledger.data, NULL);
         stele_redis_command (redis, "GET", self->layout.position.data, NULL);
     }
-    else {
+    else
+    if (self->phase > STELE_PHASE_ALIGNING) {
         if (watch)
             stele_redis_command (redis, "WATCH", self->layout.rebuilding.data, NULL);
         stele_redis_command (redis, "GET", self->layout.rebuilding.data, NULL);
     }
 }
 
+static bool
+s_check_text (stele_cache_t *self, const char *text)
+{
+    redisReply *reply = stele_redis_reply (self->redis);
+    bool right = stele_reply_is_text (reply, text);
+    freeReplyObject (reply);
+    return right;
+}
+
+//  0, or an error after which the cache is away
+static int
+s_check_epoch (stele_cache_t *self, bool watch, bool *right)
+{
+    if (self->epoch == 0)
+        return 0;
+    if (watch)
+        freeReplyObject (stele_redis_reply (self->redis));
+    redisReply *reply = stele_redis_reply (self->redis);
+    *right = stele_reply_is_text (reply, self->epoch_text);
+    int rc = stele_cache_deposed (self, reply);
+    freeReplyObject (reply);
+    return rc;
+}
+
 static int
 s_guard_check (stele_cache_t *self, bool watch)
 {
     bool right = true;
-    if (watch)
+    if (s_check_epoch (self, watch, &right))
+        return STELE_EUNAVAILABLE;
+    if (watch && self->phase > STELE_PHASE_ALIGNING)
         freeReplyObject (stele_redis_reply (self->redis));
-    redisReply *reply = stele_redis_reply (self->redis);
     if (self->phase == STELE_PHASE_FOLLOWING) {
-        right = stele_reply_is_text (reply, self->ledger_id);
-        freeReplyObject (reply);
-        reply = stele_redis_reply (self->redis);
+        right = s_check_text (self, self->ledger_id) && right;
+        redisReply *reply = stele_redis_reply (self->redis);
         right = right && stele_reply_integer (reply, -1) == self->position;
+        freeReplyObject (reply);
     }
     else
-        right = stele_reply_is_text (reply, self->token);
-    freeReplyObject (reply);
+    if (self->phase > STELE_PHASE_ALIGNING)
+        right = s_check_text (self, self->token) && right;
 
     if (!stele_redis_connected (self->redis))
         return stele_cache_connection_lost (self);
@@ -66,6 +98,13 @@ stele_cache_verify (stele_cache_t *self)
 {
     s_guard_send (self, false);
     return s_guard_check (self, false);
+}
+
+int
+stele_cache_guard (stele_cache_t *self)
+{
+    s_guard_send (self, true);
+    return s_guard_check (self, true);
 }
 
 //  -- one transaction ----------------------------------------------------------------
@@ -167,19 +206,17 @@ s_queue_committed (stele_cache_t *self)
 }
 
 int
-stele_cache_write_wait (stele_cache_t *self)
+stele_cache_outcome (stele_cache_t *self, stele_exec_t outcome, const char *refuses)
 {
-    switch (stele_redis_exec_wait (self->redis)) {
+    switch (outcome) {
         case STELE_EXEC_DONE:
-            self->applied += self->sent;
-            self->batches++;
             self->failing = false;
             return 0;
         case STELE_EXEC_CHANGED:
             return stele_cache_disconnect (self, "Redis at %s was written by another program: "
                 "is another broker using the keys %s:*?", self->url, self->layout.prefix);
         case STELE_EXEC_REFUSED:
-            return stele_cache_refused (self, "refuses to write");
+            return stele_cache_refused (self, refuses);
         case STELE_EXEC_BROKEN:
             self->must_rebuild = true;
             return stele_cache_disconnect (self, "Redis at %s executed a transaction only in part, "
@@ -191,11 +228,21 @@ stele_cache_write_wait (stele_cache_t *self)
 }
 
 int
+stele_cache_write_wait (stele_cache_t *self)
+{
+    int rc = stele_cache_outcome (self, stele_redis_exec_wait (self->redis), "refuses to write");
+    if (rc == 0) {
+        self->applied += self->sent;
+        self->batches++;
+    }
+    return rc;
+}
+
+int
 stele_cache_write_send (stele_cache_t *self, stele_write_t how, const stele_key_t *cursor,
     int64_t value)
 {
-    s_guard_send (self, true);
-    int rc = s_guard_check (self, true);
+    int rc = stele_cache_guard (self);
     if (rc == 0) {
         stele_redis_multi (self->redis);
         for (size_t i = 0; i < self->batch->count; i++)

@@ -60,6 +60,17 @@ stele_live_destroy (stele_live_t **self_p)
     *self_p = NULL;
 }
 
+//  Does the broker of that file keep this Redis? The epoch of a shared log may follow
+static bool
+s_is_holder (const stele_live_source_t *source, const redisReply *reply)
+{
+    char holder [STELE_LAYOUT_HOLDER_MAX];
+    stele_layout_holder (source->ledger_id, source->file_id, 0, holder);
+    size_t size = strlen (holder);
+    return reply && reply->type == REDIS_REPLY_STRING && strncmp (reply->str, holder, size) == 0
+        && (!reply->str [size] || reply->str [size] == ' ');
+}
+
 void
 stele_live_expect (stele_live_t *self, const char *task_id, size_t size)
 {
@@ -84,8 +95,6 @@ stele_live_forget (stele_live_t *self)
 static void
 s_query (stele_live_t *self, const stele_live_source_t *source)
 {
-    char holder [STELE_LAYOUT_HOLDER_MAX];
-    stele_layout_holder (source->ledger_id, source->file_id, holder);
     stele_redis_command (self->redis, "GET", self->layout.ledger.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.holder.data, NULL);
     stele_redis_command (self->redis, "GET", self->layout.position.data, NULL);
@@ -101,7 +110,7 @@ s_query (stele_live_t *self, const stele_live_source_t *source)
     bool usable = stele_reply_is_text (reply, source->ledger_id);
     freeReplyObject (reply);
     reply = stele_redis_reply (self->redis);
-    usable = usable && stele_reply_is_text (reply, holder);
+    usable = usable && s_is_holder (source, reply);
     freeReplyObject (reply);
     reply = stele_redis_reply (self->redis);
     int64_t position = stele_reply_integer (reply, -1);

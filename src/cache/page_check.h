@@ -26,6 +26,7 @@ typedef struct {
     stele_cache_t *cache;
     stele_reader_t *reader;
     bool repair;                    // Overwrite what differs
+    bool removing;                  // A transaction that removes what is extra is queued
     bool is_task;                   // Whether the rows of this read are tasks
     int rc;                         // First error of a row function
     int64_t began_ms;

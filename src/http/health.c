@@ -15,7 +15,7 @@
 static bool
 s_is_ready (const json_t *findings)
 {
-    static const char *const stops [] = { "holding", "mode_redis", "writer_stalled" };
+    static const char *const stops [] = { "holding", "log_in_doubt", "mode_redis", "writer_stalled" };
     for (size_t i = 0; i < json_array_size (findings); i++) {
         const json_t *finding = json_array_get (findings, i);
         const char *level = json_string_value (json_object_get (finding, "level"));

@@ -126,6 +126,11 @@ int
 bool
     stele_shared_log_leads (const stele_shared_log_t *self);
 
+/*  Were commits synchronous when this node last tried to lead? Without the option 'unreplicated', a node leads only
+    if they are.                                                             */
+bool
+    stele_shared_log_replicated (const stele_shared_log_t *self);
+
 /*  -- nodes -------------------------------------------------------------------- */
 
 /*  Note that this node lives, and what it has; 'role' is writer or follower. Neither connects nor runs while an append is

@@ -31,6 +31,7 @@ struct stele_shared_log {
     char error [600];               // Of this class; "": of the connection
     //  The writer
     bool leads;
+    bool replicated;
     stele_batch_end_t end;          // Of the log, with what was appended and confirmed
     const stele_batch_t *outstanding;   // Sent, without an outcome
     int64_t announced;              // Number of the last announcement

@@ -54,6 +54,12 @@ stele_shared_log_leads (const stele_shared_log_t *self)
     return self->leads && stele_postgres_connected (self->postgres);
 }
 
+bool
+stele_shared_log_replicated (const stele_shared_log_t *self)
+{
+    return self->replicated;
+}
+
 void
 stele_shared_log_deposed (stele_shared_log_t *self)
 {
@@ -104,11 +110,12 @@ s_check_conditions (stele_shared_log_t *self)
     if (standby)
         return stele_shared_log_fail (self, STELE_EUNAVAILABLE, "this PostgreSQL is a standby, which takes no appends");
     bool on = strcmp (commit, "on") == 0 || strcmp (commit, "remote_apply") == 0;
-    if (self->options.unreplicated || (on && *standbys && strcmp (sync, "on") == 0))
+    self->replicated = on && *standbys && strcmp (sync, "on") == 0;
+    if (self->options.unreplicated || self->replicated)
         return 0;
     snprintf (text, sizeof text, "commits of this PostgreSQL are not synchronous (synchronous_commit = %s, "
         "synchronous_standby_names = '%s', fsync = %s): set them to on, a standby, and on; or, where an ack may be lost with "
-        "the primary, set shared-log-replicated = no", commit, standbys, sync);
+        "the primary, set shared-log-unreplicated = yes", commit, standbys, sync);
     return stele_shared_log_fail (self, STELE_EUNAUTHORIZED, text);
 }
 

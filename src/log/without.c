@@ -28,6 +28,7 @@ NEVER (int, poll, STELE_EUNAVAILABLE, stele_shared_log_t *self, bool wait)
 NEVER (int, renew, STELE_EUNAVAILABLE, stele_shared_log_t *self)
 NEVER (int, resign, STELE_EUNAVAILABLE, stele_shared_log_t *self)
 NEVER (bool, leads, false, const stele_shared_log_t *self)
+NEVER (bool, replicated, false, const stele_shared_log_t *self)
 NEVER (int64_t, safe, 0, stele_shared_log_t *self)
 NEVER (int, fd, -1, const stele_shared_log_t *self)
 NEVER (int, read, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_batch_end_t *end, int64_t upto,

@@ -33,7 +33,7 @@ from rows import Ledger, bits
 SHOWN = 20
 FEED_CONTENT = 65536
 PREFIX = "{stele}"
-BOOKKEEPING = {PREFIX + name for name in (":ledger", ":position", ":swept", ":layout", ":rebuilding", ":holder", ":committed")}
+BOOKKEEPING = {PREFIX + name for name in (":ledger", ":position", ":swept", ":layout", ":rebuilding", ":holder", ":committed", ":epoch")}
 
 
 class Verdict(AssertionError):

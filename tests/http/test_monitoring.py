@@ -92,7 +92,7 @@ class Monitoring(alerts.AlertTest):
     def test_each_finding_is_in_a_rule_or_is_counted_by_another(self):
         rules = alerts.read(alerts.RULES)
         codes = set(re.findall(r'^stele_finding\{code="(\w+)"\}', self.scrape(), re.M))
-        self.assertEqual(len(codes), 35)
+        self.assertEqual(len(codes), 41)
         named = set("|".join(re.findall(r'code=~?"([a-z_|]+)"', rules)).split("|"))
         #   SteleDown and SteleScrapeFailed have the first three, SteleRejections and SteleLossAccepted the others
         self.assertEqual(codes - named, {"not_running", "no_answer", "no_statistics", "rejected", "losses"})
@@ -103,7 +103,7 @@ class Monitoring(alerts.AlertTest):
         names = re.findall(r"- alert: (\w+)", rules)
         self.assertEqual(re.findall(r"^### (Stele\w+)$", manual, re.M), names)
         self.assertEqual(re.findall(r'runbook_url: "doc/OPERATIONS.md#(\w+)"', rules), [name.lower() for name in names])
-        tested = "".join(alerts.read(os.path.join(harness.SRC, "tests", folder, "test_alerts.py")) for folder in ("http", "fault"))
+        tested = "".join(alerts.read(os.path.join(harness.SRC, "tests", folder, "test_alerts.py")) for folder in ("http", "fault", "log"))
         self.assertEqual([name for name in names if '"%s"' % name not in tested], [])
 
 

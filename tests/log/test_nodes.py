@@ -30,10 +30,10 @@ class Brokers(nodes.Case):
         self.sequence = 0
         self.askers = {}
 
-    def broker(self, name, url=None, lease=LEASE, **settings):
+    def broker(self, name, url=None, lease=LEASE, redis=None, env=None, **settings):
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, exist_ok=True)
-        broker = harness.Steled(folder, settings=dict({
+        broker = harness.Steled(folder, redis, env=env, settings=dict({
             "shared-log": url or self.pair.primary.url(), "shared-log-name": self.log, "shared-log-lease": lease,
             "node": name, "advertise": "ipc://%s/events" % folder}, **{
                 key.replace("_", "-"): value for key, value in settings.items()}))
@@ -59,6 +59,13 @@ class Brokers(nodes.Case):
             events.append({"type": "task.created", "task_id": "t%d" % self.sequence, "title": "T", "description": "x" * 50,
                            "role": "r"})
         return producer.publish(*events)
+
+    def depose(self, writer, follower):
+        """The writer is stopped, and its session in PostgreSQL ended."""
+        writer.signal(signal.SIGSTOP)
+        self.pair.primary.sql("SELECT pg_terminate_backend (l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+                              " WHERE l.locktype = 'advisory' AND l.granted")
+        self.await_role(follower, "writer")
 
     def events(self, broker):
         events, after = [], 0
@@ -266,9 +273,7 @@ class Settings(Brokers):
 
     def test_settings_that_do_not_fit_are_refused_before_the_start(self):
         self.assertEqual(self.refusal(), "")
-        self.assertIn("redis has to be none", self.refusal("--redis", "redis://localhost"))
-        self.assertIn("pipeline-out has to be empty", self.refusal("--pipeline-out", "ipc:///tmp/x"))
-        self.assertIn("interrupted takes owner or none", self.refusal("--interrupted", "all"))
+        self.assertIn("mode takes dual or sqlite", self.refusal("--redis", "redis://localhost", "--mode", "redis"))
         self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
         self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
         self.assertIn("takes none or postgres:CONNINFO", self.refusal("--shared-log", "mysql:x"))

@@ -9,7 +9,8 @@ log_tests = \
     tests/log/test_failover.py \
     tests/log/test_kills.py \
     tests/log/test_nodes.py \
-    tests/log/test_upkeep.py
+    tests/log/test_upkeep.py \
+    tests/log/test_writer.py
 
 if WITH_POSTGRESQL
 check_PROGRAMS += tests/log/log_tool
@@ -17,7 +18,12 @@ tests_log_log_tool_SOURCES = tests/log/log_tool.c
 tests_log_log_tool_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
 if HAVE_PYTHON
 TESTS += $(log_tests)
+if HAVE_PROMTOOL
+if HTTP
+TESTS += tests/log/test_alerts.py
+endif
+endif
 endif
 endif
 
-EXTRA_DIST += $(log_support) $(log_tests)
+EXTRA_DIST += $(log_support) $(log_tests) tests/log/test_alerts.py

@@ -14,6 +14,12 @@ tests_unit_test_cache_SOURCES = tests/unit/test_cache.c tests/unit/cache_fixture
     tests/unit/redis_server.h
 tests_unit_test_cache_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_cache_epoch
+TESTS += tests/unit/test_cache_epoch
+tests_unit_test_cache_epoch_SOURCES = tests/unit/test_cache_epoch.c tests/unit/cache_fixture.h \
+    tests/unit/redis_server.h
+tests_unit_test_cache_epoch_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_cache_check
 TESTS += tests/unit/test_cache_check
 tests_unit_test_cache_check_SOURCES = tests/unit/test_cache_check.c tests/unit/cache_fixture.h \

@@ -67,6 +67,27 @@ test_findings_of_a_healthy_broker_are_none (void **state)
 }
 
 static void
+test_findings_of_a_node_name_what_the_shared_log_lacks (void **state)
+{
+    (void) state;
+    json_t *findings = s_find ("{\"shared_log\":{\"role\":\"follower\",\"state\":\"live\",\"lag_batches\":900,\"lag_ms\":9000,\"no_writer\":false}}");
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
+    //  The ledger is not what acks wait for
+    s_assert_one ("{\"shared_log\":{\"role\":\"writer\",\"state\":\"in_doubt\",\"state_ms\":5,\"replicated\":true},"
+        "\"ingest\":{\"holding\":true,\"trouble\":\"no answer\"}}", "log_in_doubt", CLI_LEVEL_DEGRADED, "does not confirm an append to the shared log: no answer");
+    s_assert_one ("{\"shared_log\":{\"role\":\"writer\",\"state\":\"live\"},\"ingest\":{\"holding\":true,\"trouble\":\"disk is full\"}}", "holding",
+        CLI_LEVEL_DEGRADED, "cannot be written: disk is full");
+    s_assert_one ("{\"shared_log\":{\"state\":\"away\",\"trouble\":\"no server\"}}", "log_away", CLI_LEVEL_DEGRADED, "shared log: no server");
+    s_assert_one ("{\"shared_log\":{\"state\":\"stopped\",\"trouble\":\"upgrade\",\"lag_ms\":99000}}", "log_stopped", CLI_LEVEL_DEGRADED, "wrote: upgrade");
+    s_assert_one ("{\"shared_log\":{\"state\":\"full\",\"trouble\":\"no space\"}}", "log_stopped", CLI_LEVEL_DEGRADED, "wrote: no space");
+    s_assert_one ("{\"shared_log\":{\"state\":\"live\",\"lag_batches\":1200,\"lag_ms\":11000}}", "log_behind", CLI_LEVEL_DEGRADED,
+        "11.0 s (batches: 1,200) behind");
+    s_assert_one ("{\"shared_log\":{\"state\":\"live\",\"no_writer\":true}}", "log_no_writer", CLI_LEVEL_DEGRADED, "no node leads");
+    s_assert_one ("{\"shared_log\":{\"role\":\"writer\",\"state\":\"live\",\"replicated\":false}}", "log_unreplicated", CLI_LEVEL_DEGRADED, "no standby");
+}
+
+static void
 test_findings_of_the_writer_name_the_cause_and_the_time (void **state)
 {
     (void) state;
@@ -241,6 +262,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         cmocka_unit_test (test_findings_of_a_healthy_broker_are_none),
+        cmocka_unit_test (test_findings_of_a_node_name_what_the_shared_log_lacks),
         cmocka_unit_test (test_findings_of_the_writer_name_the_cause_and_the_time),
         cmocka_unit_test (test_findings_of_redis),
         cmocka_unit_test (test_findings_of_the_disk),

@@ -65,6 +65,24 @@ test_live_record_equals_that_of_the_ledger (void **state)
     stele_live_destroy (&live);
 }
 
+//  The node of a shared log that leads reads what it keeps; one that follows reads its ledger
+static void
+test_live_record_is_read_by_the_node_that_leads (void **state)
+{
+    fixture_t *self = *state;
+    self->options.epoch = 3;
+    fixture_open_cache (self);
+    fixture_until (self, STELE_CACHE_LIVE);
+    stele_live_t *live = s_live (self);
+    assert_int_equal (s_read (self, live, "one", 0), 1);
+    const char *file = stele_reader_file_id (self->reader);
+    char start [200];
+    snprintf (start, sizeof start, "%.*s", (int) strlen (file) - 1, file);
+    const stele_live_source_t follower = { stele_ledger_id (self->ledger), start };
+    assert_int_equal (stele_live_task (live, &follower, "one", 3, 0, self->event), 0);
+    stele_live_destroy (&live);
+}
+
 static void
 test_live_is_asked_no_more_than_it_can_know (void **state)
 {
@@ -161,6 +179,7 @@ main (void)
 {
     const struct CMUnitTest tests [] = {
         TEST (test_live_record_equals_that_of_the_ledger),
+        TEST (test_live_record_is_read_by_the_node_that_leads),
         TEST (test_live_is_asked_no_more_than_it_can_know),
         TEST (test_live_record_that_makes_no_sense_is_not_there),
         TEST (test_live_frozen_redis_is_waited_for_once_a_second),

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 #include "talk.h"
+#include "broker/common/announcement.h"
 #include "broker/common/actor.h"
 #include "broker/common/denied.h"
 #include "broker/access/identity_frame.h"
@@ -214,6 +215,14 @@ s_say (zsock_t *publisher, int64_t position)
     zframe_send (&frame, publisher, 0);
 }
 
+static void
+s_say_head (zsock_t *publisher, int64_t head)
+{
+    const stele_announcement_t latest = { .head = head, .leads = 1 };
+    zframe_t *frame = zframe_new (&latest, sizeof latest);
+    zframe_send (&frame, publisher, 0);
+}
+
 //  -- mailboxes -------------------------------------------------------------------------
 
 //  Take the next request of a mailbox, [id][token][request][identity], and return it without the identity
@@ -362,7 +371,7 @@ test_requests_min_position_waits_for_the_head (void **state)
     s_until_one_waits (self, other);
 
     s_append (self, "{'type':'task.state_changed','time':2,'task_id':'a','state':'passed'}");
-    s_say (self->head, 2);
+    s_say_head (self->head, 2);
     s_receive (self, peer);
     assert_true (talk_is_ok (self->answer));
     assert_int_equal (talk_number (self->answer, "position"), 2);
@@ -681,7 +690,7 @@ static void
 s_until_a_search_waits (s_world_t *self, zsock_t *peer, int64_t head, int64_t indexed)
 {
     while (true) {
-        s_say (self->head, head);
+        s_say_head (self->head, head);
         s_say (self->indexed, indexed);
         s_send (peer, "{'op':'task.list','search':'a','min_position':1}");
         zmq_pollitem_t items [] = {

@@ -193,10 +193,10 @@ bool
       "feed", "pipeline", "search", "rollup", "segments", "archive", "seal"    stats
       "backup"    backup, stats
       "search", "rollup"    also "catch_up": follow without rests for some seconds; no answer
-    "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t
-    in host byte order. Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of the same form, of
-    the position of the index for searches, after every portion, at least once per second, and on "catch_up"; -1 if no
-    search should wait for it: it fails, or is being built.                  */
+    "head" is a PUB that publishes the ledger's head after every commit, and when this node of a shared log begins or ceases to
+    lead: a stele_announcement_t (announcement.h). Subscribe to everything, with ZMQ_CONFLATE. "indexed" is one of eight bytes, an
+    int64_t in host byte order, of the position of the index for searches, after every portion, at least once per second, and on
+    "catch_up"; -1 if no search should wait for it: it fails, or is being built. */
 
 /*  "inproc://stele-INSTANCE-NAME", written to the buffer of at least 80 bytes and returned. */
 const char *

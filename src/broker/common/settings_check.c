@@ -106,15 +106,9 @@ s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
 {
     if (strcmp (self->shared_log, "none") == 0)
         return 0;
-    if (strcmp (self->redis, "none"))
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "redis", "with a shared-log, redis has to be none: not every node may "
-            "write to one Redis");
-    if (*self->pipeline_out)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "pipeline-out", "with a shared-log, pipeline-out has to be empty: each "
-            "node would push every event");
-    if (strcmp (self->interrupted, "all") == 0)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "interrupted", "with a shared-log, interrupted takes owner or none: a node "
-            "that takes over is no reason to interrupt the tasks in progress");
+    if (strcmp (self->mode, "redis") == 0)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "with a shared-log, mode takes dual or sqlite: acks wait for the log, "
+            "not for Redis");
     if (self->accept_loss)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
             "start without --accept-loss");

@@ -31,6 +31,7 @@ typedef struct {
     int64_t started_us;             // Steady clock
     bool aligned;                   // ALIGNED was sent
     bool paused;                    // Another mode than dual: there is no cache
+    int64_t epoch;                  // Of the shared log, for which the cache was made
 } s_cache_t;
 
 static void
@@ -117,6 +118,9 @@ s_run (s_cache_t *self, stele_operation_id_t id, stele_params_t *params)
         return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the cache has no such operation");
     if (stele_operation_check_scope (&stele_operations [id], params))
         return params->refusal.code;
+    if (!self->follower.leads)
+        return stele_params_fail (params, STELE_ENOT_WRITER, NULL, "this node follows the shared log: Redis is written by the "
+            "node that leads; send this request to it ('writer' in stats.shared_log)");
     if (!self->cache)
         return stele_params_fail (params, STELE_EUNAVAILABLE, "redis",
             "Redis follows the ledger in mode dual only: 'stele mode dual'");
@@ -171,8 +175,10 @@ s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
         .prefix = settings->redis_prefix,
         .legacy_keys = settings->legacy_keys,
         .terminal_ttl_s = settings->terminal_ttl_s,
-        .check_interval_ms = SCRUB_MS
+        .check_interval_ms = SCRUB_MS,
+        .epoch = self->follower.epoch
     };
+    self->epoch = options.epoch;
     self->cache = stele_cache_new (&options, refusal);
     if (!self->cache)
         return refusal->code;
@@ -180,19 +186,25 @@ s_open_cache (s_cache_t *self, stele_refusal_t *refusal)
     return 0;
 }
 
-//  The writer sends this when the mode changes. A cache that resumes starts from what Redis has
-//  then.
+//  There is a cache while the mode is dual and this node leads, one per epoch. It starts from what Redis has then.
+static void
+s_set_cache (s_cache_t *self)
+{
+    stele_refusal_t refusal;
+    bool wanted = !self->paused && self->follower.leads;
+    if (!wanted || self->epoch != self->follower.epoch)
+        stele_cache_destroy (&self->cache);
+    if (wanted && !self->cache)
+        s_open_cache (self, &refusal);
+}
+
+//  The writer sends this when the mode changes
 static void
 s_pause (s_cache_t *self, const void *data, size_t size)
 {
     stele_token_t paused = stele_scan_find (data, size, "paused", NULL, NULL);
     self->paused = paused.kind == STELE_SCAN_BOOL && paused.integer;
-    stele_refusal_t refusal;
-    if (self->paused)
-        stele_cache_destroy (&self->cache);
-    else
-    if (!self->cache)
-        s_open_cache (self, &refusal);
+    s_set_cache (self);
     stele_pack_clear (self->follower.pack);
     stele_pack_map (self->follower.pack, 0);
 }
@@ -240,13 +252,14 @@ s_step (void *arg)
 {
     s_cache_t *self = arg;
     int wait_ms = PAUSED_MS;
+    s_set_cache (self);
     if (self->cache) {
         wait_ms = stele_cache_step (self->cache, self->follower.reader, stele_clock_us ());
         s_log_news (self);
         s_align (self);
     }
     //  A new head does not bring Redis back any sooner
-    self->follower.ignore_heads = !self->cache || stele_cache_state (self->cache) == STELE_CACHE_AWAY;
+    self->follower.ignore_heads = self->cache? stele_cache_state (self->cache) == STELE_CACHE_AWAY: self->follower.leads;
     return wait_ms;
 }
 
@@ -256,7 +269,9 @@ s_open (void *arg, stele_refusal_t *refusal)
     s_cache_t *self = arg;
     self->started_us = stele_clock_steady_us ();
     self->paused = stele_mode_initial (self->follower.settings) != STELE_MODE_DUAL;
-    return self->paused? 0: s_open_cache (self, refusal);
+    //  Of a node that follows, the start is over without Redis
+    self->aligned = !self->follower.leads;
+    return self->paused || !self->follower.leads? 0: s_open_cache (self, refusal);
 }
 
 static void

@@ -24,13 +24,22 @@
 #define LOADED 5000                 // Events per second: fewer leave room for followers
 #define REST 2                      // Times as long as the last portion took
 
+static void
+s_take (stele_follower_t *self, const stele_announcement_t *announcement)
+{
+    if (announcement->head > self->head)
+        self->head = announcement->head;
+    self->leads = announcement->leads;
+    self->epoch = announcement->epoch;
+}
+
 static int
 s_open (stele_follower_t *self, zsock_t *pipe, const stele_follower_args_t *args, const char *name,
     stele_refusal_t *refusal)
 {
     char endpoint [80];
     self->settings = args->settings;
-    self->head = args->head;
+    s_take (self, &args->begin);
     self->pipe = pipe;
     self->pack = stele_pack_new ();
     assert (self->pack);
@@ -62,10 +71,9 @@ s_close (stele_follower_t *self)
 static void
 s_receive_heads (stele_follower_t *self)
 {
-    int64_t head;
-    while (zmq_recv (zsock_resolve (self->heads), &head, sizeof head, ZMQ_DONTWAIT) == sizeof head)
-        if (head > self->head)
-            self->head = head;
+    stele_announcement_t latest;
+    while (zmq_recv (zsock_resolve (self->heads), &latest, sizeof latest, ZMQ_DONTWAIT) == sizeof latest)
+        s_take (self, &latest);
 }
 
 int

@@ -1,7 +1,7 @@
 /*  follower - actors that follow the log: feed, pipeline, cache, search, rollup, segments, snapshots, archive, seals
 
     Each has a read-only connection, its own cursor and a mailbox that answers "stats", and receives the
-    head after every commit. Catching up after an outage and running live are the same
+    head after every commit, and whether this node leads its shared log. Catching up after an outage and running live are the same
     code: read the log from the cursor.
 
     A new follower is a source file with a stele_follower_class_t and an actor, and a row in
@@ -16,6 +16,7 @@
 #define STELE_FOLLOWER_H_INCLUDED
 
 #include <czmq.h>
+#include "broker/common/announcement.h"
 #include "broker/common/settings.h"
 #include "ledger/reader.h"
 #include "wire/pack.h"
@@ -50,7 +51,7 @@ STELE_FOLLOWERS (STELE_FOLLOWER_ACTOR)
 /*  Arguments of the actors, borrowed until they end.                        */
 typedef struct {
     const stele_settings_t *settings;
-    int64_t head;                   // Of the ledger, when the actor was started
+    stele_announcement_t begin;     // The latest one when the actor was started
 } stele_follower_args_t;
 
 /*  The state that all followers share. It is the first member of each follower's struct.  */
@@ -62,6 +63,8 @@ typedef struct {
     stele_reader_t *reader;
     stele_pack_t *pack;
     int64_t head;                   // Latest that was received
+    bool leads;                     // This node writes; false: it follows a shared log
+    int64_t epoch;                  // Of the shared log, while it leads
     bool unreadable;                // The last read of the ledger failed: wait before the next
     bool loaded;                    // Many events arrived lately (stele_follower_sample)
     int64_t sampled_ms;             // Steady clock, and head, when their rate was measured

@@ -4,6 +4,9 @@
     event by the capacity of the queue. After a crash those events are pushed again, and the
     next stage drops events up to the last position that it has.
 
+    Of the nodes of a shared log only the one that leads pushes. The cursor is in the log: the next one that leads
+    continues from it.
+
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
@@ -40,6 +43,7 @@ typedef struct {
     int64_t saved;                  // Cursor that was last sent to the ledger
     int64_t saved_us;               // Steady clock
     int64_t pushed;
+    bool pushes;                    // This node leads; false: it follows a shared log
     stele_send_quota_t *unread;
     bool blocked;                   // The next stage does not take more
     bool full;                      // ... due to QUEUE_BYTES, the end of which no socket event reports
@@ -125,7 +129,7 @@ static bool
 s_drained (void *arg)
 {
     s_pipeline_t *self = arg;
-    return self->cursor >= self->follower.head;
+    return !self->pushes || self->cursor >= self->follower.head;
 }
 
 static int
@@ -143,18 +147,52 @@ s_listen (s_pipeline_t *self, const char *endpoint, stele_refusal_t *refusal)
     return stele_follower_bind (&self->follower, self->socket, "pipeline-out", endpoint, refusal);
 }
 
-//  The key of a next stage is not valid any more: as after a restart, what may not have arrived is pushed again
+static void
+s_load_cursor (s_pipeline_t *self)
+{
+    int64_t cursor = stele_reader_follower (self->follower.reader, NAME);
+    //  Read after it: a node that follows commits both meanwhile
+    int64_t head = stele_reader_head (self->follower.reader);
+    if (head >= 0 && cursor > head) {
+        stele_log_warning (NAME, NAME ": %lld events were pushed, but the ledger has only %lld; continuing from there",
+            (long long) cursor, (long long) head);
+        cursor = head;
+    }
+    self->cursor = self->saved = cursor > 0? cursor: 0;
+}
+
+//  End the connections, with what is in their queues
 static void
 s_end_connections (s_pipeline_t *self)
 {
     stele_refusal_t refusal;
-    stele_log_info (NAME, NAME ": the key of the next stage is not valid any more; every stage has to connect again");
     zsock_set_linger (self->socket, 0);
     zsock_destroy (&self->socket);
-    self->cursor = self->saved > self->cursor - QUEUE_EVENTS? self->saved:
-        self->cursor > QUEUE_EVENTS? self->cursor - QUEUE_EVENTS: 0;
+    self->blocked = self->full = false;
     if (s_listen (self, self->follower.endpoint, &refusal))
         stele_log_error (NAME, "%s", refusal.message);
+}
+
+//  The key of a next stage is not valid any more: as after a restart, what may not have arrived is pushed again
+static void
+s_end_lapsed (s_pipeline_t *self)
+{
+    stele_log_info (NAME, NAME ": the key of the next stage is not valid any more; every stage has to connect again");
+    self->cursor = self->saved > self->cursor - QUEUE_EVENTS? self->saved:
+        self->cursor > QUEUE_EVENTS? self->cursor - QUEUE_EVENTS: 0;
+    s_end_connections (self);
+}
+
+//  A node that leads pushes from the cursor that the log has. One that follows does not, and shows that cursor.
+static void
+s_set_role (s_pipeline_t *self)
+{
+    if (self->pushes && !self->follower.leads)
+        s_end_connections (self);
+    if (!self->pushes || !self->follower.leads)
+        s_load_cursor (self);
+    self->pushes = self->follower.leads;
+    self->follower.ignore_heads = !self->pushes;
 }
 
 static int
@@ -165,9 +203,14 @@ s_step (void *arg)
     if (self->guard && now_us - self->checked_us > CHECK_US) {
         self->checked_us = now_us;
         if (stele_access_lapsed (self->guard, STELE_ACCESS_PIPELINE))
-            s_end_connections (self);
+            s_end_lapsed (self);
     }
     s_drop_answers (self);
+    s_set_role (self);
+    if (!self->pushes) {
+        self->follower.watched_count = 1;
+        return IDLE_MS;
+    }
     if (!self->blocked || self->full || (zsock_events (self->socket) & ZMQ_POLLOUT))
         s_follow (self);
     s_save (self);
@@ -177,19 +220,6 @@ s_step (void *arg)
     return s_drained (self) || self->follower.unreadable? IDLE_MS: 0;
 }
 
-static void
-s_load_cursor (s_pipeline_t *self)
-{
-    int64_t head = self->follower.head;
-    int64_t cursor = stele_reader_follower (self->follower.reader, NAME);
-    if (cursor > head) {
-        stele_log_warning (NAME, NAME ": %lld events were pushed, but the ledger has only %lld; continuing from there",
-            (long long) cursor, (long long) head);
-        cursor = head;
-    }
-    self->cursor = self->saved = cursor > 0? cursor: 0;
-}
-
 static int
 s_open (void *arg, stele_refusal_t *refusal)
 {
@@ -197,6 +227,7 @@ s_open (void *arg, stele_refusal_t *refusal)
     const stele_settings_t *settings = self->follower.settings;
     char endpoint [80];
     s_load_cursor (self);
+    self->pushes = self->follower.leads;
     self->unread = stele_send_quota_new (0, QUEUE_BYTES);
     self->writer = zsock_new (ZMQ_DEALER);
     assert (self->writer);

@@ -22,6 +22,7 @@
 
 //  Longest time to fill a batch while messages keep arriving
 #define ALIVE_US (5 * 1000000)      // Between two signs of life
+#define ANNOUNCE_US 500000          // At most between two announcements of a node of a shared log
 #define FILL_US         20000
 //  Most messages taken from one socket before the others have their turn
 #define TURN_MESSAGES   64
@@ -37,15 +38,28 @@
 //  Under a load that leaves the sockets no pause, a lease ends that much later
 #define LOADED_US       5000000
 
+static stele_announcement_t
+s_latest (const stele_ingest_t *self)
+{
+    const stele_writer_t *writer = self->writer;
+    return (stele_announcement_t) {
+        .head = stele_ledger_head (writer->ledger), .leads = stele_lead_leads (writer->lead), .epoch = stele_lead_epoch (writer->lead)
+    };
+}
+
 static void
 s_announce (stele_ingest_t *self)
 {
-    int64_t head = stele_ledger_head (self->writer->ledger);
-    if (head == self->announced)
+    stele_announcement_t latest = s_latest (self);
+    int64_t now_us = self->writer->lead? stele_clock_steady_us (): 0;
+    //  A follower that connects late has missed it: the next commit may be long in coming, and which node leads
+    //  must not be missed
+    if (memcmp (&latest, &self->announced, sizeof latest) == 0 && now_us - self->announced_us < ANNOUNCE_US)
         return;
-    self->announced = head;
+    self->announced = latest;
+    self->announced_us = now_us;
     STELE_FAULT (announce_before);
-    zmq_send (zsock_resolve (self->head), &head, sizeof head, ZMQ_DONTWAIT);
+    zmq_send (zsock_resolve (self->head), &latest, sizeof latest, ZMQ_DONTWAIT);
     STELE_FAULT (announce_after);
 }
 
@@ -296,6 +310,7 @@ s_command (stele_ingest_t *self)
         }
         self->paused = true;
         stele_lead_resign (self->writer);
+        s_announce (self);
         zstr_send (self->pipe, "PAUSED");
     }
     else
@@ -389,8 +404,12 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (self->writer->ledger));
     int64_t interrupted = 0;
-    if (streq (self->settings->interrupted, "all"))
+    const stele_lead_t *lead = self->writer->lead;
+    if (streq (self->settings->interrupted, "all") && stele_lead_is_cold (lead) && !self->writer->holding)
         interrupted = stele_writer_interrupt_all (self->writer);
+    //  The loop resolves a doubt
+    if (stele_lead_in_doubt (lead))
+        interrupted = 0;
     if (interrupted < 0)
         return stele_refuse (refusal, (int) interrupted, "ledger", "%s",
             stele_ledger_error (self->writer->ledger));
@@ -420,12 +439,10 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
 static void
 s_send_ready (stele_ingest_t *self)
 {
-    char head [24];
     char *events = zsock_last_endpoint (self->events);
     char *pipeline = self->pipeline? zsock_last_endpoint (self->pipeline): NULL;
-    snprintf (head, sizeof head, "%lld", (long long) stele_ledger_head (self->writer->ledger));
-    self->announced = stele_ledger_head (self->writer->ledger);
-    zsock_send (self->pipe, "sssssb", "READY", stele_ledger_id (self->writer->ledger), head,
+    self->announced = s_latest (self);
+    zsock_send (self->pipe, "ssbssb", "READY", stele_ledger_id (self->writer->ledger), &self->announced, sizeof self->announced,
         events, pipeline? pipeline: "", stele_pack_data (self->pack), stele_pack_size (self->pack));
     zstr_free (&events);
     zstr_free (&pipeline);

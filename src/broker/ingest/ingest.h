@@ -31,7 +31,7 @@
 
 /*  For zactor_new; args is the settings, borrowed until the actor ends. After the start signal it
     sends on its pipe
-      "READY", ledger id, head as text, events endpoint, pipeline-in endpoint,
+      "READY", ledger id, a stele_announcement_t, events endpoint, pipeline-in endpoint,
                a frame with a msgpack map of what the start did (for the recovery report)
       or "FAILED", reason, name of the error code
     and later "FAILED", reason if storage fails permanently. It takes "$TERM", which commits and acks

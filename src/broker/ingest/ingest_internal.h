@@ -16,6 +16,7 @@
 #define STELE_INGEST_INTERNAL_H_INCLUDED
 
 #include "broker/access/access.h"
+#include "broker/common/announcement.h"
 #include "broker/common/mode.h"
 #include "broker/common/send_quota.h"
 #include "broker/ingest/writer.h"
@@ -38,7 +39,8 @@ typedef struct {
     stele_input_t *ahead;           // Received but not taken yet: they wait for the one before them
     int ahead_count;
     size_t ahead_bytes;
-    int64_t announced;              // Head that was last published
+    stele_announcement_t announced; // The latest
+    int64_t announced_us;           // Steady clock
     int retry_ms;
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when the sockets were last read

@@ -55,6 +55,18 @@ stele_lead_leads (const stele_lead_t *self)
 }
 
 bool
+stele_lead_is_cold (const stele_lead_t *self)
+{
+    return !self || self->cold;
+}
+
+int64_t
+stele_lead_epoch (const stele_lead_t *self)
+{
+    return self && self->leads? self->end.epoch: 0;
+}
+
+bool
 stele_lead_in_doubt (const stele_lead_t *self)
 {
     return self && self->in_doubt;
@@ -94,8 +106,10 @@ static int
 s_doubt (stele_writer_t *writer, const char *why)
 {
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", why);
-    writer->lead->in_doubt = true;
-    writer->lead->doubts++;
+    stele_lead_t *self = writer->lead;
+    self->doubted_ms = self->in_doubt? self->doubted_ms: stele_clock_steady_ms ();
+    self->in_doubt = true;
+    self->doubts++;
     return STELE_EUNAVAILABLE;
 }
 
@@ -219,6 +233,7 @@ stele_lead_resolve (stele_writer_t *writer)
         return s_give_up (writer);
     }
     self->in_doubt = false;
+    self->replicated = stele_shared_log_replicated (self->log);
     if (s_is_end (&head.end, self->batch.number, self->batch.hash)) {
         stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was appended before the connection was lost",
             self->batch.number);
@@ -266,6 +281,12 @@ stele_lead_refuse (stele_writer_t *writer)
     return 0;
 }
 
+static const char *
+s_state (const stele_lead_t *self)
+{
+    return self->in_doubt? "in_doubt": self->stopped? "stopped": self->full? "full": *self->trouble? "away": "live";
+}
+
 static void
 s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
 {
@@ -292,14 +313,23 @@ void
 stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
 {
     const stele_lead_t *self = writer->lead;
+    int64_t now_ms = stele_clock_steady_ms ();
+    bool behind = !self->leads && self->known > self->end.number;
+    int64_t since_ms = self->in_doubt? self->doubted_ms: *self->trouble? self->trouble_ms: now_ms;
     stele_pack_map_begin (pack);
     stele_pack_key_string (pack, "node", stele_shared_log_node (self->log));
     stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
+    stele_pack_key_string (pack, "state", s_state (self));
+    stele_pack_key_integer (pack, "state_ms", now_ms - since_ms);
     stele_pack_key_string (pack, "writer", *self->writer_name? self->writer_name: NULL);
     stele_pack_key_string (pack, "endpoints", *self->writer_endpoints? self->writer_endpoints: NULL);
     stele_pack_key_integer (pack, "epoch", self->end.epoch);
     stele_pack_key_integer (pack, "number", self->end.number);
-    stele_pack_key_integer (pack, "lag_batches", self->leads || self->known < self->end.number? 0: self->known - self->end.number);
+    stele_pack_key_integer (pack, "lag_batches", behind? self->known - self->end.number: 0);
+    stele_pack_key_integer (pack, "lag_ms", behind? now_ms - self->current_ms: 0);
+    stele_pack_key_bool (pack, "no_writer", !self->leads && self->expired);
+    if (self->leads)
+        stele_pack_key_bool (pack, "replicated", self->replicated);
     stele_pack_key_bool (pack, "in_doubt", self->in_doubt);
     stele_pack_key_integer (pack, "doubts", self->doubts);
     stele_pack_key_string (pack, "trouble", *self->trouble? self->trouble: NULL);
@@ -308,6 +338,8 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p50", stele_histogram_percentile (self->append_us, 50));
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->append_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->append_us));
+    stele_histogram_pack (self->append_us, pack);
+    stele_pack_key_integer (pack, "count", stele_histogram_count (self->append_us));
     stele_pack_map_end (pack);
     s_pack_nodes (self, pack);
     stele_pack_map_end (pack);

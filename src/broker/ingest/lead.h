@@ -38,6 +38,14 @@ void
 bool
     stele_lead_leads (const stele_lead_t *self);
 
+/*  Is this the start of all nodes, not a take-over from another one? True without a shared log. */
+bool
+    stele_lead_is_cold (const stele_lead_t *self);
+
+/*  The epoch in which it leads; 0: it does not, or there is no shared log.   */
+int64_t
+    stele_lead_epoch (const stele_lead_t *self);
+
 /*  Is the open batch in doubt?                                              */
 bool
     stele_lead_in_doubt (const stele_lead_t *self);

@@ -25,6 +25,8 @@ s_trouble (stele_lead_t *self, const char *text)
         stele_log_warning ("shared_log_away", "shared log: %s", text);
     if (*self->trouble && !*text)
         stele_log_info ("shared_log_back", "shared log: follows again, at batch %" PRId64, self->end.number);
+    if (!*self->trouble)
+        self->trouble_ms = stele_clock_steady_ms ();
     snprintf (self->trouble, sizeof self->trouble, "%s", text);
 }
 
@@ -145,6 +147,9 @@ stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
     snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
     snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
     self->known = head->end.number;
+    self->expired = head->expired;
+    if (self->leads)
+        self->current_ms = stele_clock_steady_ms ();
     self->leads = false;
     stele_ledger_record (writer->ledger, false);
 }
@@ -202,6 +207,7 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     if (code)
         return code;
     self->leads = true;
+    self->replicated = stele_shared_log_replicated (self->log);
     self->end.epoch = head->end.epoch;
     self->alive_ms = stele_clock_steady_ms ();
     snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
@@ -304,6 +310,8 @@ stele_lead_tick (stele_writer_t *writer, bool drained)
         return s_live (writer, drained);
     code = s_fold (writer, stele_shared_log_safe (self->log));
     int64_t now_ms = stele_clock_steady_ms ();
+    if (self->end.number >= self->known)
+        self->current_ms = now_ms;
     if (code == 0 && now_ms - self->looked_ms >= LOOK_MS) {
         self->looked_ms = now_ms;
         stele_lead_job_start (self->job, STELE_JOB_LOOK);
@@ -378,12 +386,15 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     code = s_join (writer, &head, refusal);
     if (code)
         return code;
+    stele_log_head_t before = head;
     bool next = false;
     code = s_take_look (writer, stele_shared_log_head (self->log, &head), &head, &next);
     if (code == 0 && next) {
         int leads = stele_shared_log_lead (self->log, &head);
         code = s_take_lead (writer, leads, &head);
     }
+    self->cold = self->leads && (!*before.writer || before.expired || strcmp (before.writer, self->writer_name) == 0);
+    self->current_ms = stele_clock_steady_ms ();
     if (stele_error_is_transient (code))
         code = 0;                   // The first batch is in doubt: the loop resolves it
     return code? stele_refuse (refusal, code, "shared-log", "%s", writer->error_text): 0;

@@ -28,12 +28,18 @@ struct stele_lead {
     bool stopped;                   // A later version wrote the log: this node folds no more
     bool full;                      // The ledger, or one of its archives, takes no batch for now: this node does not lead
     bool resigned;                  // This node stops
+    bool cold;                      // It led at its start, and no other node led just before
+    bool replicated;                // Commits of PostgreSQL waited for a standby when this node began to lead
+    bool expired;                   // As of the last look at the head: no node leads
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch
     void *frame;                    // Its bytes
     int64_t doubts;
     int64_t known;                  // Number of the last batch of the log, as of the last look at the head
     int64_t looked_ms;              // Steady clock: at the head
+    int64_t current_ms;             // Steady clock: when the ledger last had all of the log that was known
+    int64_t doubted_ms;             // Steady clock: since when the open batch is in doubt
+    int64_t trouble_ms;             // Steady clock: since when there is 'trouble'
     int64_t alive_ms;               // Steady clock: last sign of life as the writer
     int64_t announced_us;           // Steady clock
     int64_t noted_ms, listed_ms;    // Steady clock: this node tried to note itself, and did

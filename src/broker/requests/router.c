@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include "broker/common/announcement.h"
 #include "broker/common/endpoint.h"
 #include "broker/common/envelope.h"
 #include "broker/common/mode.h"
@@ -255,10 +256,10 @@ s_take_head (stele_router_t *self)
     zframe_t *frame = zframe_recv_nowait (self->heads);
     if (!frame)
         return false;
-    int64_t head;
-    if (zframe_size (frame) == sizeof head) {
-        memcpy (&head, zframe_data (frame), sizeof head);
-        s_set_head (self, head);
+    stele_announcement_t latest;
+    if (zframe_size (frame) == sizeof latest) {
+        memcpy (&latest, zframe_data (frame), sizeof latest);
+        s_set_head (self, latest.head);
     }
     zframe_destroy (&frame);
     return true;

@@ -41,6 +41,7 @@ stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *re
     s_key (&self->rebuilding, prefix, ":rebuilding", NULL, 0);
     s_key (&self->layout, prefix, ":layout", NULL, 0);
     s_key (&self->holder, prefix, ":holder", NULL, 0);
+    s_key (&self->epoch, prefix, ":epoch", NULL, 0);
     s_key (&self->committed, prefix, ":committed", NULL, 0);
     s_key (&self->task, prefix, ":task:", NULL, 0);
     s_key (&self->session, prefix, ":session:", NULL, 0);
@@ -61,9 +62,29 @@ s_id_size (size_t size)
 }
 
 void
-stele_layout_holder (const char *ledger_id, const char *file_id, char *text)
+stele_layout_holder (const char *ledger_id, const char *file_id, int64_t epoch, char *text)
 {
-    snprintf (text, STELE_LAYOUT_HOLDER_MAX, "%s %s", ledger_id, file_id);
+    if (epoch)
+        snprintf (text, STELE_LAYOUT_HOLDER_MAX, "%s %s %" PRId64, ledger_id, file_id, epoch);
+    else
+        snprintf (text, STELE_LAYOUT_HOLDER_MAX, "%s %s", ledger_id, file_id);
+}
+
+void
+stele_layout_epoch (const char *ledger_id, int64_t epoch, char *text)
+{
+    snprintf (text, STELE_LAYOUT_EPOCH_MAX, "%s %" PRId64, ledger_id, epoch);
+}
+
+int64_t
+stele_layout_parse_epoch (const char *text, const char *ledger_id)
+{
+    size_t size = strlen (ledger_id);
+    int64_t epoch;
+    if (strncmp (text, ledger_id, size) || text [size] != ' '
+    ||  !stele_redis_parse_integer (text + size + 1, strlen (text + size + 1), &epoch))
+        return 0;
+    return epoch;
 }
 
 void

@@ -4,7 +4,7 @@
     PREFIX:swept, the position up to which terminal tasks were removed from the sets;
     PREFIX:rebuilding, which exists during a rebuild; PREFIX:layout, the version of the
     fields in the hashes; PREFIX:holder, the ledger whose broker is running, and its
-    file; and PREFIX:committed, when the event at PREFIX:position was committed, which
+    file; PREFIX:epoch, of the latest node of a shared log that wrote here; and PREFIX:committed, when the event at PREFIX:position was committed, which
     distinguishes copies of one ledger with different histories.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -43,6 +43,7 @@ typedef struct {
     stele_key_t layout;             // STELE_LAYOUT_VERSION of the broker that rebuilt it
     stele_key_t committed;
     stele_key_t holder;             // Expires
+    stele_key_t epoch;              // Of a shared log: the latest that wrote here
     stele_key_t sets [STELE_TASK_STATE_END];    // By state
     stele_key_t task;               // "PREFIX:task:", the start of the key of every task
     stele_key_t session;
@@ -52,11 +53,20 @@ typedef struct {
 int
     stele_layout_init (stele_layout_t *self, const char *prefix, stele_refusal_t *refusal);
 
-/*  Value of PREFIX:holder: there is one broker per file, so it names a run. 'text' has
-    STELE_LAYOUT_HOLDER_MAX bytes.                                           */
+/*  Value of PREFIX:holder: there is one broker per file, so it names a run. 'epoch' of a shared log; 0: none.
+    'text' has STELE_LAYOUT_HOLDER_MAX bytes.                                */
 #define STELE_LAYOUT_HOLDER_MAX 176
 void
-    stele_layout_holder (const char *ledger_id, const char *file_id, char *text);
+    stele_layout_holder (const char *ledger_id, const char *file_id, int64_t epoch, char *text);
+
+/*  Value of PREFIX:epoch. 'text' has STELE_LAYOUT_EPOCH_MAX bytes.          */
+#define STELE_LAYOUT_EPOCH_MAX 96
+void
+    stele_layout_epoch (const char *ledger_id, int64_t epoch, char *text);
+
+/*  The epoch in a value of PREFIX:epoch; 0: it is not one of that ledger.   */
+int64_t
+    stele_layout_parse_epoch (const char *text, const char *ledger_id);
 
 /*  Key of a task, of a session, and of a task in earlier versions.          */
 void

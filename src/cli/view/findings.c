@@ -140,7 +140,7 @@ s_look_at_writer (const s_look_t *self)
             "start the same Redis again, with its data: it retries by itself and loses nothing",
             "acks are held back, because acks of mode redis wait for Redis: %s", s_text (self, "ingest", "trouble"));
     else
-    if (holding)
+    if (holding && strcmp (s_text (self, "shared_log", "state"), "in_doubt"))
         ADD ("holding", CLI_LEVEL_DEGRADED, s_number (self, "ingest", "holding_ms", -1),
             "free space on the disk, or give the ledger back to this broker alone: it retries by itself and loses "
             "nothing; producers keep their events until the ack",
@@ -157,6 +157,38 @@ s_look_at_writer (const s_look_t *self)
             "before you continue",
             "producers had acks of events that the ledger does not have: %s answered ledger_behind since the broker "
             "started", cli_format_counted (behind, "hello").text);
+}
+
+//  Of a node that shares a log with others
+static void
+s_look_at_shared_log (const s_look_t *self)
+{
+    const json_t *log = json_object_get (self->stats, "shared_log");
+    const char *state = s_text (self, "shared_log", "state"), *trouble = s_text (self, "shared_log", "trouble");
+    int64_t state_ms = s_number (self, "shared_log", "state_ms", -1), lag_ms = s_number (self, "shared_log", "lag_ms", 0);
+    if (strcmp (state, "in_doubt") == 0)
+        ADD ("log_in_doubt", CLI_LEVEL_DEGRADED, state_ms,
+            "look at the primary of PostgreSQL and its synchronous standby: this node goes on by itself when they answer, and "
+            "nothing is lost", "acks are held back, because PostgreSQL does not confirm an append to the shared log: %s",
+            s_text (self, "ingest", "trouble"));
+    if (strcmp (state, "away") == 0)
+        ADD ("log_away", CLI_LEVEL_DEGRADED, state_ms,
+            "the message has the reason; this node serves what it has, and tries again by itself",
+            "this node cannot follow or lead the shared log: %s", trouble);
+    if (strcmp (state, "stopped") == 0 || strcmp (state, "full") == 0)
+        ADD ("log_stopped", CLI_LEVEL_DEGRADED, state_ms, "do what the message names; this node serves what it has, and does not lead",
+            "this node does not take what other nodes wrote: %s", trouble);
+    else
+    if (lag_ms > CLI_LOG_LAG_MS)
+        ADD ("log_behind", CLI_LEVEL_DEGRADED, lag_ms, "look at the load and the disk of this machine: its answers are old meanwhile",
+            "this node is %s (batches: %s) behind the shared log", cli_format_duration (lag_ms * 1000).text,
+            cli_format_count (s_number (self, "shared_log", "lag_batches", 0)).text);
+    if (json_is_true (json_object_get (log, "no_writer")))
+        ADD ("log_no_writer", CLI_LEVEL_DEGRADED, -1, "start a node with 'role = auto'; 'stele health' on the nodes that run shows why "
+            "they do not lead", "no node leads the shared log: no event is accepted");
+    if (json_is_false (json_object_get (log, "replicated")))
+        ADD ("log_unreplicated", CLI_LEVEL_DEGRADED, -1, "set synchronous_standby_names and synchronous_commit = on in PostgreSQL, remove "
+            "shared-log-unreplicated, and restart this node", "commits of PostgreSQL wait for no standby: acks are lost with its primary");
 }
 
 static void
@@ -440,6 +472,7 @@ cli_findings (const json_t *stats, int64_t now_us)
 {
     s_look_t look = { json_array (), stats, now_us };
     s_look_at_writer (&look);
+    s_look_at_shared_log (&look);
     s_look_at_disk (&look);
     s_look_at_backup (&look);
     s_look_at_clocks (&look);

@@ -19,6 +19,7 @@
 #define CLI_WAL_MAX             2                   // Times wal-bytes, at which the writer waits
 #define CLI_REDIS_LAG_MS        10000
 #define CLI_SEGMENTS_LAG_MS     60000
+#define CLI_LOG_LAG_MS          10000
 #define CLI_SEARCH_LAG          2                   // Times search-lag
 #define CLI_DENIED_MANY         100                 // In ten minutes
 #define CLI_SILENT_MS           300000
@@ -35,6 +36,7 @@
 #define CLI_BROKER_FINDINGS(X) \
     X (not_running) X (no_permission) X (no_answer) X (no_statistics) X (no_feed) \
     X (holding) X (writer_stalled) X (mode_redis) X (ledger_behind) \
+    X (log_in_doubt) X (log_no_writer) X (log_away) X (log_stopped) X (log_behind) X (log_unreplicated) \
     X (disk_low) X (disk_filling) X (wal_long) \
     X (clock_wrong) X (clock_stepped) X (events_ahead) \
     X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \

@@ -43,6 +43,14 @@
     X ("ingest_held_back",             COUNTER, "ingest",   "held_back",     1, "Times that the ledger could not be written") \
     X ("ingest_holding",               GAUGE,   "ingest",   "holding",       1, "1 while the ledger cannot be written and acks are held back") \
     X ("ingest_peers",                 GAUGE,   "ingest",   "peers",         1, "Connections of producers") \
+    X ("shared_log_epoch",             GAUGE,   "shared_log", "epoch",       1, "Epoch of the node that leads the shared log") \
+    X ("shared_log_batch",             GAUGE,   "shared_log", "number",      1, "Last batch of the shared log that this node has") \
+    X ("shared_log_lag_batches",       GAUGE,   "shared_log", "lag_batches", 1, "Batches by which this node is behind the shared log") \
+    X ("shared_log_lag_seconds",       GAUGE,   "shared_log", "lag_ms",   1000, "Time since this node has had all of the shared log; 0: it has") \
+    X ("shared_log_in_doubt",          GAUGE,   "shared_log", "in_doubt",    1, "1 while PostgreSQL does not confirm an append and acks are held back") \
+    X ("shared_log_doubts",            COUNTER, "shared_log", "doubts",      1, "Appends that PostgreSQL did not confirm in time") \
+    X ("shared_log_replicated",        GAUGE,   "shared_log", "replicated",  1, "Of the node that leads: 1 if commits of PostgreSQL wait for a standby") \
+    X ("shared_log_no_writer",         GAUGE,   "shared_log", "no_writer",   1, "1 while no node leads the shared log") \
     X ("only_in_redis_events",         GAUGE,   "ingest",   "only_in_redis", 1, "Events that the ledger does not have yet (mode redis)") \
     X ("redis_lag_seconds",            GAUGE,   "redis",    "lag_ms",     1000, "How far Redis is behind the ledger") \
     X ("redis_applied",                COUNTER, "redis",    "applied",       1, "Records written to Redis") \
@@ -161,12 +169,16 @@ static void
 s_print_words (const s_print_t *self)
 {
     static const char *const modes [] = { "dual", "sqlite", "redis", NULL };
+    static const char *const roles [] = { "writer", "follower", NULL };
+    static const char *const log_states [] = { "live", "in_doubt", "away", "stopped", "full", NULL };
     static const char *const states [] = { "live", "catching_up", "rebuilding", "away", "off", NULL };
     s_print_map (self, "tasks", CLI_GAUGE, "Tasks by state", "state",
         json_object_get (json_object_get (self->stats, "tasks"), "by_state"), 1);
     s_print_word (self, "ingest_mode", "What acks wait for", "mode", s_text (self, "ingest", "mode"), modes);
     s_print_map (self, "ingest_stage_seconds", CLI_COUNTER, "How the time of the writer was spent", "stage",
         json_object_get (json_object_get (self->stats, "ingest"), "stages_us"), 1e6);
+    s_print_word (self, "shared_log_role", "What this node does in the shared log", "role", s_text (self, "shared_log", "role"), roles);
+    s_print_word (self, "shared_log_state", "State of this node in the shared log", "state", s_text (self, "shared_log", "state"), log_states);
     s_print_word (self, "redis_state", "State of the records in Redis", "state", s_text (self, "redis", "state"), states);
     s_print_map (self, "recovery_seconds", CLI_GAUGE, "Time of the last start, by phase", "phase",
         json_object_get (json_object_get (self->stats, "recovery"), "seconds"), 1);
@@ -221,6 +233,12 @@ s_print_histograms (const s_print_t *self)
         cli_prometheus_begin (self->file, self->openmetrics, "ingest_ack_duration_seconds", CLI_HISTOGRAM,
             "Time from the arrival of a message to its ack");
         s_print_histogram (self, "ingest_ack_duration_seconds", NULL, NULL, ack);
+    }
+    const json_t *append = json_object_get (json_object_get (self->stats, "shared_log"), "append_us");
+    if (json_is_object (append)) {
+        cli_prometheus_begin (self->file, self->openmetrics, "shared_log_append_duration_seconds", CLI_HISTOGRAM,
+            "Time of an append to the shared log");
+        s_print_histogram (self, "shared_log_append_duration_seconds", NULL, NULL, append);
     }
     if (json_object_size (by_op) == 0)
         return;

@@ -35,7 +35,7 @@ static void
 s_order (json_t *answer)
 {
     static const char *const sections [] = {
-        "tasks", "sessions", "ledger", "redis", "ingest", "requests", "feed", "pipeline",
+        "tasks", "sessions", "ledger", "shared_log", "redis", "ingest", "requests", "feed", "pipeline",
         "search", "rollup", "segments", "seal", "consistency", "recovery"
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections [0]; i++)
@@ -56,6 +56,7 @@ s_drop_buckets (json_t *answer)
     const char *op;
     json_t *counts;
     s_drop_buckets_of (json_object_get (json_object_get (answer, "ingest"), "ack_us"));
+    s_drop_buckets_of (json_object_get (json_object_get (answer, "shared_log"), "append_us"));
     json_object_foreach (json_object_get (json_object_get (answer, "requests"), "by_op"), op, counts)
         s_drop_buckets_of (counts);
 }

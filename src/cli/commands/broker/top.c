@@ -154,8 +154,15 @@ s_print_ingest (const s_top_t *self)
 {
     s_line_t line = { &self->cli->style, 0 };
     const char *mode = cli_value_string (json_object_get (self->stats, "ingest"), "mode");
+    const json_t *log = json_object_get (self->stats, "shared_log");
+    const char *role = cli_value_string (log, "role");
     if (json_is_true (json_object_get (json_object_get (self->stats, "ingest"), "holding")))
-        s_put (&line, CLI_RED, "ACKS ARE HELD BACK: the ledger cannot be written  ");
+        s_put (&line, CLI_RED, "ACKS ARE HELD BACK: %s  ", json_is_true (json_object_get (log, "in_doubt"))?
+            "PostgreSQL does not confirm an append": "the ledger cannot be written");
+    if (role)
+        s_put (&line, CLI_PLAIN, "%s  ", role);
+    if (json_integer_value (json_object_get (log, "lag_batches")))
+        s_put (&line, CLI_YELLOW, "%s behind  ", cli_format_duration (json_integer_value (json_object_get (log, "lag_ms")) * 1000).text);
     if (mode && strcmp (mode, "redis") == 0)
         s_put (&line, CLI_RED, "mode redis: %s only in Redis  ",
             cli_format_counted (s_number (self->stats, "ingest", "only_in_redis"), "event").text);
