@@ -32,6 +32,7 @@ EXTRA_DIST += \
     python/stele_client/events.py \
     python/stele_client/follower.py \
     python/stele_client/keys.py \
+    python/stele_client/nodes.py \
     python/stele_client/operations.py \
     python/stele_client/order.py \
     python/stele_client/publisher.py \

@@ -88,5 +88,6 @@ class Operations:
     async def retry_rejected(self, *ids: int) -> Answer:
         return await self._request("rejected.retry", {"ids": list(ids)})
 
-    async def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None) -> Answer:
-        return await self._request("events.read", {"after": after, "limit": limit, "types": types})
+    async def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None,
+                          min_position: Optional[int] = None) -> Answer:
+        return await self._request("events.read", {"after": after, "limit": limit, "types": types, "min_position": min_position})

@@ -146,6 +146,7 @@ class Operations:
         """Process refused events again"""
         return self._request("rejected.retry", {"ids": list(ids)})
 
-    def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None) -> Answer:
+    def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None,
+                    min_position: Optional[int] = None) -> Answer:
         """One page of the ledger's events: {events, head, next}"""
-        return self._request("events.read", {"after": after, "limit": limit, "types": types})
+        return self._request("events.read", {"after": after, "limit": limit, "types": types, "min_position": min_position})

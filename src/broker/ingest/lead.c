@@ -216,7 +216,7 @@ int
 stele_lead_refuse (stele_writer_t *writer)
 {
     const stele_lead_t *self = writer->lead;
-    const char *known = *self->writer_endpoints? self->writer_endpoints: "not known";
+    const char *known = *self->writer_events? self->writer_events: "not known";
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_ENOT_WRITER, NULL, "this node follows the shared log; its writer is %s (%s)",
         *self->writer_name? self->writer_name: "not known", known);
@@ -224,7 +224,7 @@ stele_lead_refuse (stele_writer_t *writer)
     if (writer->input->source == STELE_FROM_PIPELINE)
         return 0;
     if (writer->input->source == STELE_FROM_MAILBOX) {
-        stele_answer_refuse (writer->pack, &refusal, NULL, 0);
+        stele_answer_not_writer (writer->pack, &refusal, self->writer_requests);
         stele_writer_answer (writer);
         return 0;
     }
@@ -233,11 +233,18 @@ stele_lead_refuse (stele_writer_t *writer)
     stele_pack_key_string (writer->pack, "op", "error");
     stele_pack_key_string (writer->pack, "code", stele_error_name (refusal.code));
     stele_pack_key_string (writer->pack, "message", refusal.message);
-    if (*self->writer_endpoints)
-        stele_pack_key_string (writer->pack, "writer", self->writer_endpoints);
+    if (*self->writer_events)
+        stele_pack_key_string (writer->pack, "writer", self->writer_events);
     stele_pack_map_end (writer->pack);
     stele_writer_answer (writer)->is_error = true;
     return 0;
+}
+
+void
+stele_lead_key_node (const stele_writer_t *writer, stele_pack_t *pack)
+{
+    const stele_lead_t *self = writer->lead;
+    stele_node_key (writer->settings, self->leads, self->end.epoch, pack);
 }
 
 void
@@ -245,10 +252,10 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
 {
     const stele_lead_t *self = writer->lead;
     stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
+    stele_lead_key_node (writer, pack);
     stele_pack_key_string (pack, "writer", *self->writer_name? self->writer_name: NULL);
-    stele_pack_key_string (pack, "endpoints", *self->writer_endpoints? self->writer_endpoints: NULL);
-    stele_pack_key_integer (pack, "epoch", self->end.epoch);
+    stele_pack_key_string (pack, "endpoints", *self->writer_events? self->writer_events: NULL);
+    stele_pack_key_string (pack, "requests", *self->writer_requests? self->writer_requests: NULL);
     stele_pack_key_integer (pack, "number", self->end.number);
     stele_pack_key_integer (pack, "lag_batches", self->leads || self->known < self->end.number? 0: self->known - self->end.number);
     stele_pack_key_bool (pack, "in_doubt", self->in_doubt);

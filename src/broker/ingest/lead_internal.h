@@ -34,7 +34,8 @@ struct stele_lead {
     int64_t alive_ms;               // Steady clock: last sign of life as the writer
     int64_t announced_us;           // Steady clock
     char writer_name [STELE_NODE_NAME_MAX + 1];
-    char writer_endpoints [STELE_NODE_ENDPOINTS_MAX + 1];
+    char writer_events [STELE_NODE_ENDPOINTS_MAX + 1];      // Its endpoints; "": not known
+    char writer_requests [STELE_NODE_ENDPOINTS_MAX + 1];
     char trouble [700];             // Why it does not follow; "": it does
 };
 

@@ -12,6 +12,8 @@
 
 #include <czmq.h>
 #include "stele_library.h"
+#include "broker/common/node.h"
+#include "broker/common/standing.h"
 #include "broker/operations/query.h"
 #include "cache/redis/redis.h"
 #include "ledger/ledger.h"
@@ -185,6 +187,9 @@ stele_operation_info (stele_query_t *self, stele_params_t *params, stele_pack_t 
     else
         stele_pack_text (pack, self->has_cache? "dual": "sqlite", self->has_cache? 4: 6);
     stele_pack_key_integer (pack, "started_at", self->started_at_us);
+    const stele_standing_t *standing = self->settings->standing;
+    if (strcmp (self->settings->shared_log, "none"))
+        stele_node_key (self->settings, atomic_load (&standing->leads), atomic_load (&standing->epoch), pack);
     s_pack_limits (self, pack);
     s_pack_part (self, "endpoints", "endpoints", pack);
     s_pack_parts (pack);

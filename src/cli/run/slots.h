@@ -14,7 +14,7 @@
 
 #include "cli/shared/cli.h"
 
-/*  The folder of the spools for this endpoint and key (NULL: none), which is created if necessary: in 'place', or by
+/*  The folder of the spools for this endpoint (of a list: the first) and key (NULL: none), which is created if necessary: in 'place', or by
     default in $XDG_STATE_HOME/stele/run or ~/.local/state/stele/run. Caller frees return value.
     NULL: there is none; the reason is in 'error'.                           */
 char *
