@@ -270,6 +270,7 @@ class Publisher:
                 self._dialog.received(data, time.monotonic())
             self._check_node()
             if self._again and time.monotonic() >= self._again:
+                await _let_go()
                 self._reconnect()
             self._settled.set()
             self._refusals.call()
@@ -304,6 +305,12 @@ class Publisher:
         self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._nodes, self._key)
         self._watch.succeeded = succeeded
         self._dialog.reconnect()
+
+
+async def _let_go() -> None:
+    """Before a socket is closed: run what pyzmq has scheduled for it"""
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 class _Lost(Exception):
@@ -421,6 +428,8 @@ class Client(Operations):
             if self._stale:
                 await asyncio.sleep(max(0.0, min(deadline, self._pause_until) - time.monotonic()))
             if self._stale:
+                await _let_go()
+            if self._stale:                 # No other request has done it meanwhile
                 self._close()
                 self._open()
             try:
@@ -501,6 +510,7 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
             elif not await _is_ready(socket, watch, nodes):
                 order.suspect()
                 if nodes.several:           # It is silent, lost, or refuses the key: the next one
+                    await _let_go()
                     watch.close()
                     socket.close()
                     await asyncio.sleep(nodes.move())

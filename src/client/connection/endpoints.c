@@ -25,8 +25,8 @@ stele_endpoints_t *
 stele_endpoints_new (const char *list)
 {
     stele_endpoints_t *self = STELE_NEW (stele_endpoints_t);
-    //  Each comma adds at most one
-    size_t max = 1;
+    //  Each comma adds at most one, and the last is NULL
+    size_t max = 2;
     for (const char *c = list; *c; c++)
         max += *c == ',';
     self->items = stele_memory_new (max * sizeof *self->items);
