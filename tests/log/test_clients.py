@@ -7,14 +7,13 @@
 import asyncio
 import json
 import os
-import re
 import subprocess
 import threading
-import unittest
 
 import harness
 import stele_client
 import test_kills
+import zmq
 from stele_client import aio
 
 MS = "%d" % (1000 * harness.PATIENCE)
@@ -218,6 +217,163 @@ class Publish(Nodes):
         with stele_client.Client(endpoints["requests"], harness.PATIENCE) as client:
             with self.assertRaisesRegex(stele_client.RequestFailed, "not_writer: .*its writer is a"):
                 client.retry_rejected(1)
+
+
+class Deaf(threading.Thread):
+    """A node that ends the connection when a request arrives."""
+
+    def __init__(self, endpoint):
+        super().__init__(daemon=True)
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.bind(endpoint)
+        self.start()
+
+    def run(self):
+        self.socket.recv_multipart()
+        self.socket.close(0)
+
+    def end(self):
+        self.join(harness.PATIENCE)
+        self.context.term()
+
+
+class Requests(Nodes):
+    def setUp(self):
+        super().setUp()
+        self.brokers = self.nodes("ab")
+        self.await_role(self.brokers["b"], "follower")
+        producer = self.clients.producer(self.brokers["a"].events, "p")
+        producer.publish_refused({"type": "task.state_changed", "task_id": "t1"})
+        self.await_position(self.brokers["b"], self.publish(producer))
+
+    def test_nodes_tell_their_names_roles_and_epochs(self):
+        for name, role in (("a", "writer"), ("b", "follower")):
+            info, stats = self.ask(self.brokers[name], "info"), self.shared(self.brokers[name])
+            for answer in (info, stats):
+                self.assertEqual((answer["node"], answer["role"], answer["epoch"]), (name, role, 1))
+        self.assertEqual(stats["requests"], self.brokers["a"].requests)
+        peer = self.clients.dealer(self.brokers["a"].events, "q")
+        peer.send({"op": "hello", "protocol": 1, "producer": "q", "instance": "i"})
+        welcome = peer.receive()
+        self.assertEqual((welcome["node"], welcome["role"], welcome["epoch"]), ("a", "writer", 1))
+        self.brokers["a"].kill()
+        self.await_role(self.brokers["b"], "writer")
+        info = self.ask(self.brokers["b"], "info")
+        self.assertEqual((info["node"], info["role"], info["epoch"]), ("b", "writer", 2))
+
+    def test_writes_go_to_the_writer_and_reads_stay(self):
+        #   One endpoint: the writer is named; a list: it would be found in any case
+        for producer, endpoints in (("one", self.of(self.brokers["b"])), ("list", self.endpoints("ba"))):
+            done = self.stele(endpoints, "rejected", "--retry", "1")
+            self.assertEqual(done.returncode, 65, done.stderr)      # Done, and refused again
+            self.assertEqual(self.stele(endpoints, "get", "t1").returncode, 0)
+            with stele_client.Client(endpoints["requests"], harness.PATIENCE) as client:
+                for number in (1, 2):
+                    answer = client.publish(producer, [created(producer, number)], number)
+                    self.assertEqual(answer["sequence"], number)
+                self.assertEqual(client.info()["node"], "b")
+
+        async def publish():
+            async with aio.Client(self.brokers["b"].requests, harness.PATIENCE) as client:
+                answers = await asyncio.gather(*[client.publish("r%d" % number, [created("r", number)]) for number in range(5)])
+                self.assertEqual([answer["accepted"] for answer in answers], [1] * 5)
+                self.assertEqual((await client.info())["node"], "b")
+        asyncio.run(publish())
+
+    def test_client_goes_on_at_another_node(self):
+        endpoints = self.endpoints("ba")["requests"]
+
+        async def use():
+            async with aio.Client(endpoints, harness.PATIENCE) as later:
+                with stele_client.Client(endpoints, harness.PATIENCE) as client:
+                    self.assertEqual(client.info()["node"], "b")
+                    self.assertEqual((await later.info())["node"], "b")
+                    self.brokers["b"].kill()
+                    self.assertEqual(client.info()["node"], "a")
+                    answers = await asyncio.gather(*[later.info() for _ in range(5)])
+                    self.assertEqual({answer["node"] for answer in answers}, {"a"})
+        asyncio.run(use())
+
+    def test_only_reads_are_sent_again_after_a_lost_connection(self):
+        deaf = "ipc://%s/deaf" % self.folder
+        endpoints = {kind: "%s,%s" % (deaf, endpoint) for kind, endpoint in self.of(self.brokers["a"]).items()}
+
+        def python(op, *arguments):
+            with stele_client.Client(endpoints["requests"], harness.PATIENCE) as client:
+                return getattr(client, op)(*arguments)
+
+        def later(op, *arguments):
+            async def use():
+                async with aio.Client(endpoints["requests"], harness.PATIENCE) as client:
+                    return await getattr(client, op)(*arguments)
+            return asyncio.run(use())
+
+        def while_deaf(call, *arguments):
+            node = Deaf(deaf)
+            try:
+                return call(*arguments)
+            finally:
+                node.end()
+
+        lost = "the connection to %s was lost before the answer.* may have been executed" % deaf
+        for call in (python, later):
+            self.assertEqual(while_deaf(call, "info")["node"], "a")
+            with self.assertRaisesRegex(stele_client.BrokerTimeout, lost):
+                while_deaf(call, "retry_rejected", 1)
+        done = while_deaf(self.stele, endpoints, "get", "t1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = while_deaf(self.stele, endpoints, "rejected", "--retry", "1")
+        self.assertEqual(done.returncode, 75)
+        self.assertRegex(done.stderr.decode(), lost)
+
+
+class Follow(Nodes):
+    def test_followers_go_on_at_another_node_from_their_position(self):
+        brokers = self.nodes()
+        self.await_role(brokers["b"], "follower")
+        endpoints = self.endpoints("bc")
+        producer = self.clients.producer(brokers["a"].events, "p", lease_ms=3600000)
+        self.publish(producer, 20)
+        command = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json"],
+                                  env=dict(os.environ, STELE_FEED=endpoints["feed"], STELE_REQUESTS=endpoints["requests"]))
+        self.addCleanup(command.kill)
+        topic = harness.Process([harness.program("stele"), "follow", "--after", "0", "--json", "task.created/"],
+                                env=dict(os.environ, STELE_FEED=endpoints["feed"], STELE_REQUESTS=endpoints["requests"]))
+        self.addCleanup(topic.kill)
+        seen = {"threads": [], "tasks": []}
+
+        def follow():
+            with stele_client.Follower(0, feed=endpoints["feed"], requests=endpoints["requests"]) as follower:
+                for event in follower:
+                    seen["threads"].append(event["position"])
+
+        async def follow_later():
+            async for event in aio.follow(0, feed=endpoints["feed"], requests=endpoints["requests"]):
+                seen["tasks"].append(event["position"])
+
+        for run in (follow, lambda: asyncio.run(follow_later())):
+            threading.Thread(target=run, daemon=True).start()
+
+        def await_all(position):
+            def positions(process):
+                return [json.loads(line)["position"] for line in list(process.lines) if line and line.startswith("{")]
+            every = list(range(1, position + 1))
+            for what, get in (("stele follow", lambda: positions(command)), ("a topic", lambda: positions(topic)),
+                              ("threads", lambda: seen["threads"]), ("asyncio", lambda: seen["tasks"])):
+                harness.wait_until(lambda: len(get()) >= position, "%s: %d events" % (what, position))
+                self.assertEqual(get(), every, what)
+
+        await_all(20)
+        #   They are at b; what is published while it goes away comes from c
+        self.publish(producer, 20)
+        brokers["b"].kill()
+        await_all(self.publish(producer, 20))
+        await_all(self.publish(producer, 1))
+        #   c goes away, and b comes back
+        brokers["b"] = self.node("b")
+        self.assertEqual(brokers["c"].stop(), 0)
+        await_all(self.publish(producer, 20))
 
 
 if __name__ == "__main__":
