@@ -12,12 +12,16 @@ examples_pipeline_stage_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
 EXTRA_DIST += \
     examples/quickstart.sh \
     examples/sample.jsonl \
+    examples/check_proof.py \
     examples/publish.py \
     examples/query.py \
     examples/resume.py \
+    examples/webhook_receiver.py \
     examples/monitoring/README.md \
     examples/monitoring/prometheus.yml \
     examples/monitoring/stele.rules.yml \
+    examples/monitoring/stele-relay.rules.yml \
+    examples/monitoring/stele-relay.rules.test.yml \
     examples/monitoring/stele.rules.test.yml \
     examples/monitoring/stele-board.json \
     examples/pipeline/README.md \
