@@ -55,6 +55,29 @@ class KeysTest(unittest.TestCase):
         async with aio.Client(broker.endpoint, timeout=PATIENCE, key=key) as client:
             self.assertEqual(await client.ping(), 0)
 
+    def test_named_writer_is_reached_only_with_the_server_key(self):
+        own = pair()
+        path = self.file(self.alice, own[0])
+        same, another = self.broker(self.alice[0], own=own), self.broker(self.alice[0])
+        for writer, reached in ((same, True), (another, False)):
+            node = self.broker(self.alice[0], own=own, writer=writer.endpoint)
+            done = subprocess.run(
+                [harness.program("stele"), "publish", "--events", node.endpoint, "--requests", node.endpoint, "--key", path,
+                 "--producer", "c", "--timeout", "%d" % (1000 * (PATIENCE if reached else 1)), "-"],
+                input=b'{"type": "task.updated", "task_id": "t", "title": "T"}', stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE, timeout=2 * PATIENCE)
+            self.assertEqual(done.returncode == 0, reached, done.stderr)
+            publisher = stele.Publisher("p", node.endpoint, requests=node.endpoint, key=path)
+            if reached:
+                with publisher:
+                    publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE)
+            else:
+                with self.assertRaises(stele.SteleError), publisher:
+                    publisher.publish(stele.task_updated("t", title="T"), timeout=1)
+            self.assertEqual({message["producer"] for message in writer.seen if message["op"] == "hello"},
+                             {"c", "p"} if reached else set())
+            self.assertEqual(bool(writer.seen), reached)
+
     def test_file_object_and_environment_connect(self):
         broker = self.broker(self.alice[0])
         path = self.file(self.alice, broker.public)

@@ -7,6 +7,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import threading
 
@@ -172,6 +173,23 @@ class Publish(Nodes):
             self.assertEqual([receipt.sequence for receipt in writer.receipts], list(range(1, writer.count + 1)))
             for number, receipt in enumerate(writer.receipts, 1):
                 self.assertGreaterEqual(receipt.position or 1 << 62, positions["%s-%d" % (writer.name, number)])
+
+    def test_publishers_leave_a_writer_that_is_stopped(self):
+        brokers = self.nodes("ab", lease=3000)
+        endpoints = self.endpoints("ab")
+        writers = [Command("c", endpoints, "--spool", os.path.join(self.folder, "s")), Threads("threads", endpoints),
+                   Tasks("tasks", endpoints)]
+        name = self.writer_of(brokers)
+        harness.wait_until(lambda: all(self.sequence_of(brokers[name], writer.name) for writer in writers), "acks")
+        brokers[name].signal(signal.SIGSTOP)
+        other = self.writer_of({node: broker for node, broker in brokers.items() if node != name})
+        before = {writer.name: self.sequence_of(brokers[other], writer.name) for writer in writers}
+        harness.wait_until(lambda: all(writer.failure or self.sequence_of(brokers[other], writer.name) > before[writer.name]
+                                       for writer in writers), "acks by " + other)
+        brokers[name].signal(signal.SIGCONT)
+        for writer in writers:
+            writer.end()
+        self.assert_stored(brokers, {writer.name: writer.count for writer in writers})
 
     def test_publisher_with_one_endpoint_goes_to_the_writer_that_is_named(self):
         brokers = self.nodes("ab")
