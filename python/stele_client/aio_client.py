@@ -49,6 +49,7 @@ class Client(Operations):
         self._key = find_key(key)
         self._context = context or zmq.asyncio.Context.instance()
         self._numbers = itertools.count(1)
+        self._received_at = 0.0             # The last answer, to whichever request
         self._pause_until = 0.0             # Before another node is connected
         self._waiting: Dict[bytes, "asyncio.Future[Answer]"] = {}
         self._open()
@@ -103,6 +104,7 @@ class Client(Operations):
     async def _run(self) -> None:
         while True:
             frames = await self._socket.recv_multipart()
+            self._received_at = time.monotonic()
             future = self._waiting.get(frames[0])
             if future and not future.done() and len(frames) == 3:
                 future.set_result(unpack(frames[2]))
@@ -170,12 +172,13 @@ class Client(Operations):
         #   The frames of a correlating REQ socket: a number, the delimiter, the body
         number = struct.pack("=I", next(self._numbers) & 0xffffffff)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        sent_at = time.monotonic()
         try:
             await self._send([number, b"", request])
             answer = await self._wait_for_answer(future, deadline)
         except asyncio.TimeoutError:
-            if self._nodes.several:
-                self._leave()               # The next request asks another node
+            if self._nodes.several and self._received_at < sent_at:
+                self._leave()               # It is silent: the next request asks another node
             raise BrokerTimeout(no_answer(op, str(self._nodes), self.timeout)) from None
         except zmq.ZMQError as cause:
             raise SteleError("cannot send %s to %s: %s" % (op, self._nodes, cause)) from cause
