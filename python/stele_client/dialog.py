@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, List, Mapping, Optional
 
 from .errors import BrokerError, Closed, Fenced, InvalidEvent, LedgerBehind, SpoolError, SteleError, not_acked
+from .nodes import SILENT_S
 from .spool import Spool
 from .wire import check_time, now as current_time, pack, pack_publish, unpack
 
@@ -27,7 +28,6 @@ BATCH_BYTES = 1 << 20       # Most bytes per message, unless one event is larger
 FLIGHT_BYTES = 32 << 20     # Most unacked bytes; the broker allows twice as many
 PUBLISH_BYTES = 64          # Most bytes of a publish besides its events
 HANDSHAKE_S = 5.0            # Send hello again after that time without an answer
-SILENT_S = 6.0              # With other nodes: connect to the next one after that time without an answer
 SILENCE_S = 2.0             # Ping the broker after that time without acks
 
 log = logging.getLogger("stele")

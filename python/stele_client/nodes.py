@@ -14,6 +14,7 @@ import re
 from typing import Any, List, Mapping, Optional
 
 WELCOME_S = 1.0             # To connect, or for a welcome, if there are other nodes; longer after each attempt
+SILENT_S = 6.0              # For any answer
 PAUSE_S = 0.02              # Between attempts to connect: more after each
 PAUSE_MAX_S = 1.0
 
@@ -63,7 +64,7 @@ class Nodes:
     @property
     def patience(self) -> float:
         """Seconds to wait for a node that has not answered yet"""
-        return WELCOME_S * (1 + self.moves // 4)
+        return min(WELCOME_S * (1 + self.moves // 4), SILENT_S)
 
     def move(self, writer: Optional[str] = None) -> float:
         """Go to the node that was named as the writer, if that is possible, or to the next; returns seconds to wait before."""

@@ -119,7 +119,7 @@ class TestDialog(unittest.TestCase):
         self.out()
         self.out(dialog.SILENCE_S)          # The ping that follows does not count as the first
         self.assertFalse(self.dialog.is_silent(self.now + 1, 1))
-        self.assertTrue(self.dialog.is_silent(self.now + dialog.SILENT_S - dialog.SILENCE_S, 1))
+        self.assertTrue(self.dialog.is_silent(self.now + nodes.SILENT_S - dialog.SILENCE_S, 1))
 
     def test_restarted_broker_gets_only_missing_events(self):
         self.open()

@@ -14,7 +14,6 @@
 
 #define REQUEST_ANSWERS_MAX 1000
 #define REQUEST_BYTES_MAX   268435456
-#define REQUEST_CONNECT_MS  1000    // To connect to one of several nodes; longer after each attempt
 
 struct stele_requester {
     stele_link_t *link;
@@ -149,7 +148,7 @@ s_check_link (stele_requester_t *self, stele_refusal_t *refusal)
     if (!s_has_others (self) || self->again_ms)
         return self->again_ms? 0: code;
     bool lost = stele_link_lost (self->link) || (!self->connected
-        && zclock_mono () >= self->opened_ms + REQUEST_CONNECT_MS * (1 + self->moves / 4));
+        && zclock_mono () >= self->opened_ms + stele_endpoints_patience_ms (self->moves));
     //  Another node may accept the key
     if (code && self->moves + 1 >= (int) stele_endpoints_count (stele_link_endpoints (self->link)))
         return code;
@@ -173,7 +172,7 @@ s_due_ms (const stele_requester_t *self)
     if (!s_has_others (self))
         return INT64_MAX;
     return self->again_ms? self->again_ms: self->connected? INT64_MAX:
-        self->opened_ms + REQUEST_CONNECT_MS * (1 + self->moves / 4);
+        self->opened_ms + stele_endpoints_patience_ms (self->moves);
 }
 
 //  Wait until the socket is readable, which may also mean an answer to an earlier request. Returns 0, STELE_ETIMEOUT,

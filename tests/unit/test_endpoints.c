@@ -98,7 +98,7 @@ test_endpoints_named_writer_of_another_kind_is_not_visited (void **state)
 }
 
 static void
-test_endpoints_pause_grows_up_to_a_second (void **state)
+test_endpoints_pause_and_patience_grow_up_to_a_limit (void **state)
 {
     (void) state;
     assert_int_equal (stele_endpoints_pause_ms (0), 0);
@@ -107,6 +107,9 @@ test_endpoints_pause_grows_up_to_a_second (void **state)
         assert_true (stele_endpoints_pause_ms (i) > 0 && stele_endpoints_pause_ms (i) <= 1000);
     }
     assert_int_equal (stele_endpoints_pause_ms (INT32_MAX), 1000);
+    assert_int_equal (stele_endpoints_patience_ms (0), 1000);
+    assert_int_equal (stele_endpoints_patience_ms (4), 2000);
+    assert_int_equal (stele_endpoints_patience_ms (INT32_MAX), 6000);
 }
 
 int
@@ -116,7 +119,7 @@ main (void)
         cmocka_unit_test (test_endpoints_list_goes_round),
         cmocka_unit_test (test_endpoints_named_writer_is_visited_and_left),
         cmocka_unit_test (test_endpoints_named_writer_of_another_kind_is_not_visited),
-        cmocka_unit_test (test_endpoints_pause_grows_up_to_a_second)
+        cmocka_unit_test (test_endpoints_pause_and_patience_grow_up_to_a_limit)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@
 
 #define PAUSE_MS       20           // More after each attempt
 #define PAUSE_MAX_MS 1000
+#define PATIENCE_MS  1000           // More after every fourth attempt
+#define PATIENCE_MAX_MS 6000
 
 struct stele_endpoints {
     char **items;
@@ -126,4 +128,10 @@ int64_t
 stele_endpoints_pause_ms (int attempts)
 {
     return attempts < PAUSE_MAX_MS / PAUSE_MS? attempts * PAUSE_MS: PAUSE_MAX_MS;
+}
+
+int64_t
+stele_endpoints_patience_ms (int attempts)
+{
+    return attempts < 4 * (PATIENCE_MAX_MS / PATIENCE_MS)? PATIENCE_MS * (1 + attempts / 4): PATIENCE_MAX_MS;
 }

@@ -51,4 +51,8 @@ bool
 int64_t
     stele_endpoints_pause_ms (int attempts);
 
+/*  How long to wait for the first answer of a node after so many attempts in vain, in milliseconds. */
+int64_t
+    stele_endpoints_patience_ms (int attempts);
+
 #endif

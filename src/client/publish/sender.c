@@ -17,7 +17,6 @@
 #define SENDER_ANSWERS_MAX       10000      // Messages that may queue for receiving
 #define SENDER_EVENTS_MAX        10000      // Events received before polling the broker again
 #define SENDER_REFUSED_MS         1000      // Until the next attempt, after the broker refused the connection
-#define SENDER_WELCOME_MS         1000      // For a welcome, if there are other nodes; longer after each attempt
 #define SENDER_LINGER_MS          1000      // For the last messages
 
 typedef struct {
@@ -136,9 +135,8 @@ s_check_node (sender_t *self)
 static int64_t
 s_patience_ms (const sender_t *self)
 {
-    int64_t silence_ms = stele_dialog_silence_ms (self->dialog), welcome_ms = SENDER_WELCOME_MS * (1 + self->moves / 4);
     bool others = self->link && s_has_others (self) && !stele_dialog_greeted (self->dialog);
-    return others && welcome_ms < silence_ms? welcome_ms: silence_ms;
+    return others? stele_endpoints_patience_ms (self->moves): stele_dialog_silence_ms (self->dialog);
 }
 
 static void
