@@ -33,5 +33,12 @@ NEVER (int, fd, -1, const stele_shared_log_t *self)
 NEVER (int, read, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_batch_end_t *end, int64_t upto,
     stele_shared_log_fn *fn, void *arg, stele_refusal_t *refusal)
 NEVER (const char *, error, "", const stele_shared_log_t *self)
+NEVER (int, note, STELE_EUNAVAILABLE, stele_shared_log_t *self, const char *role, const stele_batch_end_t *end,
+    stele_log_node_t *nodes)
+NEVER (int, nodes, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_log_node_t *nodes)
+NEVER (int, oldest, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_batch_end_t *end)
+NEVER (int64_t, before, STELE_EUNAVAILABLE, stele_shared_log_t *self, int64_t position)
+NEVER (int64_t, trim, STELE_EUNAVAILABLE, stele_shared_log_t *self, int64_t upto)
+NEVER (const char *, node, "", const stele_shared_log_t *self)
 NEVER (void, announce, (void) 0, stele_shared_log_t *self)
 NEVER (void, destroy, (void) 0, stele_shared_log_t **self_p)

@@ -240,6 +240,31 @@ stele_lead_refuse (stele_writer_t *writer)
     return 0;
 }
 
+static void
+s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
+{
+    int64_t known = self->leads? self->end.number: self->known, passed_ms = stele_clock_steady_ms () - self->noted_ms;
+    stele_pack_key (pack, "nodes");
+    stele_pack_array (pack, (size_t) self->node_count);
+    for (int i = 0; i < self->node_count; i++) {
+        const stele_log_node_t *node = &self->nodes [i];
+        char events [STELE_NODE_ENDPOINTS_MAX + 1], requests [STELE_NODE_ENDPOINTS_MAX + 1];
+        stele_node_split (node->endpoints, events, requests);
+        stele_pack_map_begin (pack);
+        stele_pack_key_string (pack, "node", node->name);
+        stele_pack_key_string (pack, "role", node->role);
+        stele_pack_key_string (pack, "endpoints", *events? events: NULL);
+        stele_pack_key_string (pack, "requests", *requests? requests: NULL);
+        stele_pack_key_string (pack, "version", node->version);
+        stele_pack_key_integer (pack, "epoch", node->epoch);
+        stele_pack_key_integer (pack, "number", node->number);
+        stele_pack_key_integer (pack, "position", node->position);
+        stele_pack_key_integer (pack, "lag_batches", node->number < known? known - node->number: 0);
+        stele_pack_key_integer (pack, "silent_ms", node->silent_ms + passed_ms);
+        stele_pack_map_end (pack);
+    }
+}
+
 void
 stele_lead_key_node (const stele_writer_t *writer, stele_pack_t *pack)
 {
@@ -267,5 +292,6 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->append_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->append_us));
     stele_pack_map_end (pack);
+    s_pack_nodes (self, pack);
     stele_pack_map_end (pack);
 }

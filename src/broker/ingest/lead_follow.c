@@ -15,6 +15,7 @@
 #include "broker/ingest/lead_internal.h"
 
 #define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
+#define NOTE_MS 1000                // Between two notes of this node
 #define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
 
 //  -- trouble -----------------------------------------------------------------------------
@@ -69,6 +70,18 @@ s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
     }
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal->message);
     return code;
+}
+
+//  Let the other nodes know of this one, and learn of them
+static void
+s_note (stele_lead_t *self)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (now_ms - self->noted_ms < NOTE_MS)
+        return;
+    self->noted_ms = now_ms;
+    int count = stele_shared_log_note (self->log, self->leads? "writer": "follower", &self->end, self->nodes);
+    self->node_count = count > 0? count: 0;
 }
 
 //  -- fold --------------------------------------------------------------------------------
@@ -246,6 +259,7 @@ s_look (stele_writer_t *writer)
     int code = s_compare (writer, &head);
     if (code == 0)
         code = s_fold (writer, head.safe);
+    s_note (self);
     bool may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
     return code || !may? code: s_try_lead (writer);
 }
@@ -264,6 +278,8 @@ s_live (stele_writer_t *writer, bool drained)
         self->announced_us = now_us;
     }
     bool leads = stele_shared_log_leads (self->log);
+    if (leads)
+        s_note (self);
     if (now_us / 1000 - self->alive_ms < (leads? writer->settings->shared_log_lease_ms / 3: LOOK_MS))
         return 0;
     self->alive_ms = now_us / 1000;
