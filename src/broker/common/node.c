@@ -10,9 +10,8 @@
 #include <unistd.h>
 #include "broker/common/node.h"
 
-//  The setting, or the host name
-static void
-s_name (const stele_settings_t *settings, char name [STELE_NODE_NAME_MAX + 1])
+void
+stele_node_name (const stele_settings_t *settings, char name [STELE_NODE_NAME_MAX + 1])
 {
     memset (name, 0, STELE_NODE_NAME_MAX + 1);
     if (*settings->node)
@@ -22,10 +21,8 @@ s_name (const stele_settings_t *settings, char name [STELE_NODE_NAME_MAX + 1])
 }
 
 void
-stele_node_key (const stele_settings_t *settings, bool leads, int64_t epoch, stele_pack_t *pack)
+stele_node_key (const char *name, bool leads, int64_t epoch, stele_pack_t *pack)
 {
-    char name [STELE_NODE_NAME_MAX + 1];
-    s_name (settings, name);
     stele_pack_key_string (pack, "node", name);
     stele_pack_key_string (pack, "role", leads? "writer": "follower");
     stele_pack_key_integer (pack, "epoch", epoch);
@@ -45,7 +42,7 @@ stele_shared_log_t *
 stele_node_log (const stele_settings_t *settings, stele_refusal_t *refusal)
 {
     char name [STELE_NODE_NAME_MAX + 1], endpoints [STELE_NODE_ENDPOINTS_MAX + 2];
-    s_name (settings, name);
+    stele_node_name (settings, name);
     snprintf (endpoints, sizeof endpoints, "%s%s%s", settings->advertise, *settings->advertise_requests? "|": "",
         settings->advertise_requests);
     stele_shared_log_options_t options = {

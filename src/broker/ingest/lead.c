@@ -269,7 +269,7 @@ void
 stele_lead_key_node (const stele_writer_t *writer, stele_pack_t *pack)
 {
     const stele_lead_t *self = writer->lead;
-    stele_node_key (writer->settings, self->leads, self->end.epoch, pack);
+    stele_node_key (stele_shared_log_node (self->log), self->leads, self->end.epoch, pack);
 }
 
 void
