@@ -62,8 +62,9 @@ STELE_EXPORT void
     An endpoint may be a list of those of the nodes that share a log, separated by commas. The publisher
     connects to the node that writes, also if another node names it (in the list, or of the same kind: tcp or
     ipc), and resends there what is not acked. Requests that only the writer executes are sent to it; any
-    node answers the others. A subscription continues at the next node when one goes away. A list ends no
-    wait: while no node writes, it ends by its timeout, and stele_client_error has what the last node answered.  */
+    node answers the others. A subscription continues at the next node when one goes away. While no node
+    writes, events stay with the client; a wait ends by its timeout, and stele_client_error has what the last
+    node answered.                                                           */
 STELE_EXPORT void
     stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint);
 STELE_EXPORT void

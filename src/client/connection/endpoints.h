@@ -46,12 +46,12 @@ void
 bool
     stele_endpoints_go (stele_endpoints_t *self, const char *list);
 
-/*  How long to wait before the attempt to connect that follows 'attempts' in vain, in milliseconds: a node that
-    takes over is found soon, and a list of dead nodes costs little.         */
+/*  Time to wait before the next attempt to connect, after so many in vain, in milliseconds. Short at first: a node
+    that takes over is found soon.                                           */
 int64_t
     stele_endpoints_pause_ms (int attempts);
 
-/*  How long to wait for the first answer of a node after so many attempts in vain, in milliseconds. */
+/*  Time to wait for the first answer of a node, after so many attempts in vain, in milliseconds. */
 int64_t
     stele_endpoints_patience_ms (int attempts);
 
