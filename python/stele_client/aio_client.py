@@ -93,6 +93,8 @@ class Client(Operations):
         if not self._stale:
             self._stale = True
             self._fail(_Lost(self._watch.connected, self._nodes.current))
+            #   What it has queued must not be delivered while it is sent to another node
+            self._socket.disconnect(self._nodes.current)
             self._pause_until = time.monotonic() + self._nodes.move()
 
     async def __aenter__(self) -> "Client":

@@ -17,8 +17,9 @@
 
 struct stele_requester {
     stele_link_t *link;
-    void *request;                  // Not answered yet, to send it to another node
+    void *request;                  // Not answered yet
     size_t request_size;
+    bool unsent;                    // It waits for the connection to one of several nodes
     bool connected;                 // Since the link was opened
     bool silent;                    // The last request was not answered
     int64_t opened_ms;
@@ -84,14 +85,31 @@ s_send (stele_requester_t *self)
         && zmq_send (stele_link_socket (self->link), self->request, self->request_size, ZMQ_DONTWAIT) >= 0;
 }
 
-//  Open the link, and send the request
+static void
+s_note_connection (stele_requester_t *self)
+{
+    //  A node that was given up may be connected after all
+    if (!stele_link_connected (self->link) || self->again_ms)
+        return;
+    self->connected = true;
+    self->moves = 0;
+    if (self->unsent)
+        self->unsent = !s_send (self);
+}
+
+//  Open the link, and send the request. With several nodes it is sent once there is a connection: what a socket has queued
+//  could be delivered while it is sent to another node.
 static int
 s_open (stele_requester_t *self, stele_refusal_t *refusal)
 {
     self->connected = false;
     self->opened_ms = zclock_mono ();
     self->again_ms = 0;
+    self->unsent = s_has_others (self);
     int rc = stele_link_open (self->link, refusal);
+    if (rc == 0 && self->unsent)
+        s_note_connection (self);
+    else
     if (rc == 0 && !s_send (self))
         rc = stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
             "cannot send to %.160s: %s", s_endpoint (self), zmq_strerror (errno));
@@ -106,15 +124,6 @@ s_move (stele_requester_t *self)
     self->again_ms = zclock_mono () + stele_endpoints_pause_ms (self->moves++);
 }
 
-static void
-s_note_connection (stele_requester_t *self)
-{
-    if (!stele_link_connected (self->link))
-        return;
-    self->connected = true;
-    self->moves = 0;
-}
-
 int
 stele_requester_send (stele_requester_t *self, const void *request, size_t size,
     stele_refusal_t *refusal)
@@ -124,13 +133,14 @@ stele_requester_send (stele_requester_t *self, const void *request, size_t size,
     self->request_size = size;
     bool silent = self->silent;
     self->silent = true;
+    self->unsent = false;
     if (s_has_others (self)) {
         bool open = stele_link_socket (self->link) && !self->again_ms;
         if (open)
             s_note_connection (self);
         if (open? stele_link_lost (self->link): silent)
             stele_endpoints_next (stele_link_endpoints (self->link));
-        if (!open || stele_link_lost (self->link))
+        if (!open || !self->connected || stele_link_lost (self->link))
             return s_open (self, refusal);
     }
     if (s_send (self))
@@ -152,7 +162,7 @@ s_check_link (stele_requester_t *self, stele_refusal_t *refusal)
     //  Another node may accept the key
     if (code && self->moves + 1 >= (int) stele_endpoints_count (stele_link_endpoints (self->link)))
         return code;
-    if (lost && self->connected) {
+    if (lost && self->connected && !self->unsent) {
         stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "the connection to %.160s was lost before the answer: "
             "the request may have been executed", s_endpoint (self));
         stele_endpoints_next (stele_link_endpoints (self->link));
