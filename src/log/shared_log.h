@@ -166,6 +166,17 @@ int64_t
 int64_t
     stele_shared_log_trim (stele_shared_log_t *self, int64_t upto);
 
+/*  Position of the last event that the log has, and the time of its commit. After stele_shared_log_head. Returns 1, 0: the log
+    has none, or STELE_EUNAVAILABLE.                                         */
+int
+    stele_shared_log_last_event (stele_shared_log_t *self, int64_t *position, int64_t *time_us);
+
+/*  Of a log that lost its end, and that no node leads: continue after *end, what a ledger has, instead. Batches before it are
+    removed: nodes that lack some of those that were lost cannot follow. Returns 1; 0: a node leads, or the log is not shorter;
+    or STELE_EUNAVAILABLE.                                                   */
+int
+    stele_shared_log_heal (stele_shared_log_t *self, const stele_batch_end_t *end);
+
 /*  Number of the last batch that is safe to take, as far as it was announced; reads what arrived, never waits.
     Without announcements (a standby, a proxy that drops them) it is that of the last stele_shared_log_head. */
 int64_t

@@ -1,4 +1,4 @@
-/*  shared_log_trim - the oldest batch, and the removal of old ones
+/*  shared_log_trim - the ends of the log: remove old batches, continue after lost ones
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -22,6 +22,14 @@ static const stele_statement_t s_remove = { "remove", "DELETE FROM stele_log WHE
 
 static const stele_statement_t s_forget = { "forget",
     "DELETE FROM stele_nodes WHERE ledger = $1::text::uuid AND seen < clock_timestamp () - interval '" STELE_NODE_GONE_S "s'" };
+
+static const stele_statement_t s_event = { "event",
+    "SELECT last, time FROM stele_log WHERE ledger = $1::text::uuid AND last >= first ORDER BY number DESC LIMIT 1" };
+
+static const stele_statement_t s_heal = { "heal",
+    "UPDATE stele_heads SET epoch = greatest (epoch, $2) + 1, number = $3, position = $4, hash = $5, safe = $3, writer = '', instance = '',"
+    " endpoints = '', locked = false, seen = to_timestamp (0)"
+    " WHERE name = $1 AND number < $3 AND seen < clock_timestamp () - lease_ms * interval '1 ms' RETURNING number" };
 
 //  A text parameter, and a number unless it is -1
 static PGresult *
@@ -99,4 +107,38 @@ stele_shared_log_trim (stele_shared_log_t *self, int64_t upto)
     PQclear (result);
     PQclear (s_run (self, &s_forget, -1));
     return upto - number + 1;
+}
+
+//  --------------------------------------------------------------------------------------------
+
+int
+stele_shared_log_last_event (stele_shared_log_t *self, int64_t *position, int64_t *time_us)
+{
+    PGresult *result = s_run (self, &s_event, -1);
+    if (!result)
+        return STELE_EUNAVAILABLE;
+    int found = PQntuples (result);
+    if (found) {
+        *position = stele_postgres_integer (result, 0, 0);
+        *time_us = stele_postgres_integer (result, 0, 1);
+    }
+    PQclear (result);
+    return found;
+}
+
+int
+stele_shared_log_heal (stele_shared_log_t *self, const stele_batch_end_t *end)
+{
+    stele_parameters_t parameters = { 0 };
+    stele_parameters_text (&parameters, self->name);
+    stele_parameters_integer (&parameters, end->epoch);
+    stele_parameters_integer (&parameters, end->number);
+    stele_parameters_integer (&parameters, end->position);
+    stele_parameters_bytes (&parameters, end->hash, sizeof end->hash);
+    PGresult *result = stele_postgres_run (self->postgres, &s_heal, &parameters);
+    if (!result)
+        return STELE_EUNAVAILABLE;
+    int healed = PQntuples (result);
+    PQclear (result);
+    return healed && stele_shared_log_trim (self, end->number) < 0? STELE_EUNAVAILABLE: healed;
 }

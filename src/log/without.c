@@ -39,6 +39,8 @@ NEVER (int, nodes, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_log_node_
 NEVER (int, oldest, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_batch_end_t *end)
 NEVER (int64_t, before, STELE_EUNAVAILABLE, stele_shared_log_t *self, int64_t position)
 NEVER (int64_t, trim, STELE_EUNAVAILABLE, stele_shared_log_t *self, int64_t upto)
+NEVER (int, last_event, STELE_EUNAVAILABLE, stele_shared_log_t *self, int64_t *position, int64_t *time_us)
+NEVER (int, heal, STELE_EUNAVAILABLE, stele_shared_log_t *self, const stele_batch_end_t *end)
 NEVER (const char *, node, "", const stele_shared_log_t *self)
 NEVER (void, announce, (void) 0, stele_shared_log_t *self)
 NEVER (void, destroy, (void) 0, stele_shared_log_t **self_p)

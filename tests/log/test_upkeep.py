@@ -123,6 +123,45 @@ class Upkeep(Brokers):
         self.stele("backup", "--requests", broker.requests)
         return folder + "/backup"
 
+    def lose(self, upto):
+        """The log loses all batches after that one, as with a backup of PostgreSQL."""
+        where = "WHERE ledger = '%s' AND number" % self.ledger
+        self.pair.primary.sql("DELETE FROM stele_log %s > %d" % (where, upto))
+        self.pair.primary.sql("UPDATE stele_heads SET (number, position, hash, safe) = (SELECT number, last, hash, number FROM stele_log "
+                              "%s = %d), epoch = epoch + 1 WHERE ledger = '%s'" % (where, upto, self.ledger))
+
+    def test_log_that_lost_acked_batches_continues_after_the_ledger_that_has_the_most(self):
+        writer, follower, producer, position = self.start()
+        harness.wait_until(lambda: self.nodes(writer)["b"]["position"] == position, "the follower")
+        heal = ("heal", "--ledger", writer.ledger)
+        number = self.shared(writer)["number"]
+        for broker in (follower, writer):
+            self.assertEqual(broker.stop(), 0)
+        self.askers.clear()
+        self.assertIn("there is nothing to heal with it", self.log_command(*heal, status=65))
+        before = self.pair.primary.sql("SELECT time FROM stele_log WHERE ledger = '%s' AND number = %d" % (self.ledger, number - 3))
+        self.lose(number - 3)
+        with self.assertRaisesRegex(AssertionError, "have diverged: the log ends with batch %d" % (number - 3)):
+            self.broker("a")
+        #   The log has gone on with another event
+        update = "UPDATE stele_log SET time = %%d WHERE ledger = '%s' AND number = %d" % (self.ledger, number - 3)
+        self.pair.primary.sql(update % 1)
+        self.assertIn("is another event in this ledger", self.log_command(*heal, status=65))
+        self.pair.primary.sql(update % int(before))
+        self.pair.primary.sql("UPDATE stele_heads SET seen = now() WHERE ledger = '%s'" % self.ledger)
+        self.assertIn("a node leads", self.log_command(*heal, status=75))
+        self.pair.primary.sql("UPDATE stele_heads SET seen = to_timestamp(0) WHERE ledger = '%s'" % self.ledger)
+        self.assertIn("continues after batch", self.log_command(*heal))
+        self.assertEqual(self.count("true"), 0)
+        self.assertIn("is sound", self.log_command("verify"))
+        writer, follower = self.broker("a"), self.broker("b")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance, lease_ms=3600000)
+        self.assertEqual(again.welcome["sequence"], producer.acked)
+        self.await_position(follower, self.publish(again))
+        self.assert_equal(writer, follower)
+        with self.assertRaisesRegex(AssertionError, "start it from a snapshot"):
+            self.broker("c")
+
     def test_verify_finds_what_was_changed(self):
         writer, follower, producer, position = self.start()
         self.assertIn("is sound", self.log_command("verify"))

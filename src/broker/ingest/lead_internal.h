@@ -2,6 +2,7 @@
 
       lead.c           the writer: append, doubt; answers of a node
       lead_follow.c    the follower: fold, take over; start and stop
+      lead_job.c       calls of the log that may take long, in a thread of their own
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,10 +14,12 @@
 
 #include "broker/ingest/fold.h"
 #include "broker/ingest/lead.h"
+#include "broker/ingest/lead_job.h"
 #include "log/shared_log.h"
 
 struct stele_lead {
-    stele_shared_log_t *log;
+    stele_shared_log_t *log;        // Of the job, which uses it while it is busy
+    stele_lead_job_t *job;
     stele_fold_t *fold;             // NULL: the start is not over
     stele_histogram_t *append_us;
     bool leads;

@@ -1,4 +1,4 @@
-/*  log - stele log: verify the shared log in PostgreSQL, and remove old batches
+/*  log - stele log: verify the shared log in PostgreSQL, remove old batches, continue after lost ones
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "broker/ingest/fold.h"
 #include "cli/shared/cli.h"
+#include "ledger/reader.h"
 #include "log/shared_log.h"
 #include "repository/snapshots.h"
 #include "wire/event/decisions.h"
@@ -17,7 +19,7 @@
 #define TIMEOUT_MS 60000            // To verify and to trim read much at once
 
 typedef struct {
-    const char *url, *name, *backup;
+    const char *url, *name, *backup, *ledger;
     int64_t upto;
     bool force, dry_run;
 } args_t;
@@ -30,6 +32,8 @@ static const cli_option_t s_options [] = {
         CLI_TEXT, offsetof (args_t, backup), 0, NULL },
     { "upto", 0, "BATCH", "trim: remove no later batch than this one", CLI_NUMBER, offsetof (args_t, upto), 1, NULL },
     { "force", 0, NULL, "trim: remove all up to --upto, whatever nodes and snapshots need", CLI_FLAG, offsetof (args_t, force), 0, NULL },
+    { "ledger", 0, "FILE", "heal: the ledger of the node that has the most, which does not run",
+        CLI_TEXT, offsetof (args_t, ledger), 0, NULL },
     { "dry-run", 'n', NULL, "trim: only print what would be removed", CLI_FLAG, offsetof (args_t, dry_run), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -80,6 +84,8 @@ s_verify (const cli_t *self, stele_shared_log_t *log, const stele_log_head_t *he
     stele_batch_end_t end;
     stele_batch_start (&end, head->ledger_id, head->end.position);
     int found = stele_shared_log_oldest (log, &end);
+    if (found == 0)
+        end = head->end;            // All batches were removed
     int64_t after = end.number;
     int code = found < 0? found: stele_shared_log_read (log, &end, head->end.number, s_verify_one, &verified, &refusal);
     if (code == 0 && memcmp (end.hash, head->end.hash, STELE_BATCH_HASH))
@@ -156,10 +162,67 @@ s_trim (stele_shared_log_t *log, const args_t *args, const stele_log_head_t *hea
     return EX_OK;
 }
 
+//  -- heal ------------------------------------------------------------------------------------
+
+//  Has the ledger all that the log has? Returns 0, or a code with the refusal.
+static int
+s_compare (stele_shared_log_t *log, stele_ledger_t *ledger, const stele_batch_end_t *end, const stele_log_head_t *head,
+    stele_refusal_t *refusal)
+{
+    int64_t position, time_us;
+    if (head->end.number >= end->number)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger", "the log has batches up to %" PRId64 ", this ledger up to %" PRId64
+            ": there is nothing to heal with it", head->end.number, end->number);
+    int found = stele_shared_log_last_event (log, &position, &time_us);
+    if (found < 0)
+        return found;
+    if (found && stele_reader_commit_recorded (stele_ledger_reader (ledger), position) != time_us)
+        return stele_refuse (refusal, STELE_ELEDGER, "ledger", "position %" PRId64 ", the last one of the log, is another event in this "
+            "ledger: both have acked events that the other lacks", position);
+    return 0;
+}
+
+static int
+s_heal_with (const cli_t *self, stele_shared_log_t *log, stele_ledger_t *ledger, const stele_log_head_t *head)
+{
+    (void) self;
+    stele_refusal_t refusal = { 0 };
+    stele_batch_end_t end;
+    int code = stele_fold_end (ledger, head->ledger_id, &end, &refusal);
+    if (code == 0)
+        code = s_compare (log, ledger, &end, head, &refusal);
+    if (code)
+        return s_failed (log, code, &refusal);
+    int healed = stele_shared_log_heal (log, &end);
+    if (healed < 0)
+        return s_failed (log, healed, NULL);
+    if (healed == 0) {
+        cli_report ("a node leads this log: stop all nodes first");
+        return EX_TEMPFAIL;
+    }
+    printf ("the log continues after batch %" PRId64 ", position %" PRId64 ": start the node of this ledger; a node that lacks one of "
+        "the batches %" PRId64 " to %" PRId64 " starts from a new snapshot of it\n", end.number, end.position, head->end.number + 1,
+        end.number);
+    return EX_OK;
+}
+
+static int
+s_heal (const cli_t *self, stele_shared_log_t *log, const args_t *args, const stele_log_head_t *head)
+{
+    stele_refusal_t refusal;
+    //  Nor does a ledger do that has lost its own end
+    stele_ledger_t *ledger = stele_ledger_open (args->ledger, STELE_CHECK_QUICK, &refusal);
+    if (!ledger)
+        return s_failed (log, STELE_ELEDGER, &refusal);
+    int status = s_heal_with (self, log, ledger, head);
+    stele_ledger_close (&ledger);
+    return status;
+}
+
 //  --------------------------------------------------------------------------------------------
 
 static int
-s_run_on (const cli_t *self, const args_t *args, bool trims)
+s_run_on (const cli_t *self, const args_t *args, const char *word)
 {
     stele_refusal_t refusal;
     stele_log_head_t head;
@@ -177,7 +240,7 @@ s_run_on (const cli_t *self, const args_t *args, bool trims)
     if (found == 0)
         cli_report ("there is no log of the name '%s' in that database", options.name);
     else
-        status = trims? s_trim (log, args, &head): s_verify (self, log, &head);
+        status = *word == 't'? s_trim (log, args, &head): *word == 'h'? s_heal (self, log, args, &head): s_verify (self, log, &head);
     stele_shared_log_destroy (&log);
     return status;
 }
@@ -186,11 +249,10 @@ static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     const args_t *args = arguments;
-    bool trims = strcmp (operands->items [0], "trim") == 0;
-    if (strcmp (operands->items [0], "heal") == 0)
-        return cli_usage_error ("log", "this version cannot heal a log that lost its end: see doc/OPERATIONS.md, A log that lost batches");
-    if (!trims && strcmp (operands->items [0], "verify"))
-        return cli_usage_error ("log", "'%s' is not verify or trim", operands->items [0]);
+    const char *word = operands->items [0];
+    bool trims = strcmp (word, "trim") == 0, heals = strcmp (word, "heal") == 0;
+    if (!trims && !heals && strcmp (word, "verify"))
+        return cli_usage_error ("log", "'%s' is not verify, trim or heal", word);
     if (!args->url)
         return cli_usage_error ("log", "missing option: --shared-log URL, as in the settings of the brokers");
     if (trims && !args->force && !args->backup)
@@ -198,14 +260,16 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
             "which it cannot");
     if (trims && args->force && !args->upto)
         return cli_usage_error ("log", "--force needs --upto BATCH");
-    return s_run_on (self, args, trims);
+    if (heals && !args->ledger)
+        return cli_usage_error ("log", "heal needs --ledger FILE: the ledger of the node that has the most");
+    return s_run_on (self, args, word);
 }
 
 const cli_command_t cli_cmd_log = {
     .name = "log",
-    .summary = "verify the log that brokers share, remove old batches",
+    .summary = "verify, trim or heal the log that brokers share",
     .usage = {
-        .usage = "stele log [OPTION]... verify|trim",
+        .usage = "stele log [OPTION]... verify|trim|heal",
         .about =
             "Work on the log in PostgreSQL that brokers share (setting shared-log). It connects to PostgreSQL, not to a broker, and may "
             "run while the brokers do.\n"
@@ -213,8 +277,12 @@ const cli_command_t cli_cmd_log = {
             "verify: read all batches, check each against the chain of hashes and the end of the log, and decode what it has.\n"
             "\n"
             "trim: remove old batches: those that the newest snapshot of the repository --backup covers, and that every node has "
-            "which was seen within a day ('stele nodes'). A node that lacks them starts from that snapshot (stele restore --snapshot).",
-        .after = "Exit status: 65 the log is damaged; 66 there is no such log; 69 PostgreSQL does not answer; 76 a later version wrote it.",
+            "which was seen within a day ('stele nodes'). A node that lacks them starts from that snapshot (stele restore --snapshot).\n"
+            "\n"
+            "heal: for a log that lost batches which were acked (a primary without its standby, an older backup of PostgreSQL): let it "
+            "continue after the last batch of --ledger. All nodes are stopped. Its older batches are removed.",
+        .after = "Exit status: 65 the log is damaged, or does not fit the ledger or repository; 66 there is no such log; 69 PostgreSQL does not answer; 75 a node "
+                 "leads; 76 a later version wrote it.",
         .examples =
             "  stele log verify --shared-log 'postgres:host=db1,db2 dbname=stele'\n"
             "  stele log trim --shared-log 'postgres:host=db1,db2 dbname=stele' --backup /backup/stele"
