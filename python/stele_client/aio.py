@@ -275,10 +275,11 @@ class Publisher:
         if refused is None:
             return
         self._again = time.monotonic() + AGAIN_S
+        tried = self._nodes.all_tried
         if self._nodes.several:             # Another node may accept the key
             self._nodes.move()
-            if not self._nodes.all_tried:
-                return
+        if not tried:
+            return
         if self._refused is None:
             log.error("producer %s: %s", self._dialog.producer, refused)
         self._refused = refused

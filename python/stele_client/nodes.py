@@ -59,6 +59,7 @@ class Nodes:
 
     @property
     def all_tried(self) -> bool:
+        """Is the current node the last one of the list, in turn?"""
         return self.moves >= len(self.list) - 1
 
     @property

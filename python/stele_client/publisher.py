@@ -364,11 +364,12 @@ class Publisher:
     def _take_refusal(self, refused: Optional[PermissionDenied]) -> None:
         if refused is None:
             return
+        tried = self._nodes.all_tried
         if self._nodes.several:             # Another node may accept the key
             self._nodes.move()
         with self._changed:
             self._again = time.monotonic() + AGAIN_S
-            if not self._nodes.all_tried:
+            if not tried:
                 return
             if self._refused is None:
                 log.error("producer %s: %s", self._dialog.producer, refused)

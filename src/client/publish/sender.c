@@ -109,12 +109,12 @@ s_take_refusal (sender_t *self)
     stele_refusal_t refusal;
     if (!stele_link_refused (self->link, &refusal))
         return;
-    size_t others = stele_endpoints_count (stele_link_endpoints (self->link)) - 1;
+    //  Of several nodes, another one may accept the key
+    bool tried = self->moves + 1 >= (int) stele_endpoints_count (stele_link_endpoints (self->link));
     if (s_has_others (self))
         s_move (self, NULL);
     self->again_ms = self->now_ms + SENDER_REFUSED_MS;
-    //  Of several nodes, another one may accept the key
-    if (self->refusal_reported || self->moves < (int) others)
+    if (self->refusal_reported || !tried)
         return;
     stele_dialog_report_refusal (self->dialog, refusal.code, refusal.message);
     self->refusal_reported = true;
