@@ -269,7 +269,7 @@ stele_lead_refuse (stele_writer_t *writer)
 static void
 s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
 {
-    int64_t known = self->leads? self->end.number: self->known, passed_ms = stele_clock_steady_ms () - self->noted_ms;
+    int64_t known = self->leads? self->end.number: self->known, passed_ms = stele_clock_steady_ms () - self->listed_ms;
     stele_pack_key (pack, "nodes");
     stele_pack_array (pack, (size_t) self->node_count);
     for (int i = 0; i < self->node_count; i++) {

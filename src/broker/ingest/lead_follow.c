@@ -81,7 +81,10 @@ s_note (stele_lead_t *self)
         return;
     self->noted_ms = now_ms;
     int count = stele_shared_log_note (self->log, self->leads? "writer": "follower", &self->end, self->nodes);
-    self->node_count = count > 0? count: 0;
+    if (count < 0)
+        return;
+    self->node_count = count;
+    self->listed_ms = now_ms;
 }
 
 //  -- fold --------------------------------------------------------------------------------

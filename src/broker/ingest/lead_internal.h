@@ -36,8 +36,8 @@ struct stele_lead {
     int64_t looked_ms;              // Steady clock: at the head
     int64_t alive_ms;               // Steady clock: last sign of life as the writer
     int64_t announced_us;           // Steady clock
-    int64_t noted_ms;               // Steady clock: this node noted itself
-    stele_log_node_t nodes [STELE_LOG_NODES];   // As of then
+    int64_t noted_ms, listed_ms;    // Steady clock: this node tried to note itself, and did
+    stele_log_node_t nodes [STELE_LOG_NODES];   // As of 'listed_ms'
     int node_count;
     char writer_name [STELE_NODE_NAME_MAX + 1];
     char writer_events [STELE_NODE_ENDPOINTS_MAX + 1];      // Its endpoints; "": not known
