@@ -57,7 +57,14 @@ STELE_EXPORT void
     Defaults: the endpoints that the environment variables STELE_EVENTS, STELE_REQUESTS and
     STELE_FEED name, or those of stele_library.h; a random UUID as instance; no lease
     (lease_ms 0); batches of at most 500 events, sent at most 2 ms after their first
-    event. Strings are copied.                                               */
+    event. Strings are copied.
+
+    An endpoint may be a list of those of the nodes that share a log, separated by commas. The publisher
+    connects to the node that writes, also if another node names it (in the list, or of the same kind: tcp or
+    ipc), and resends there what is not acked. Requests that only the writer executes are sent to it; any
+    node answers the others. A subscription continues at the next node when one goes away. While no node
+    writes, events stay with the client; a wait ends by its timeout, and stele_client_error has what the last
+    node answered.                                                           */
 STELE_EXPORT void
     stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint);
 STELE_EXPORT void
@@ -271,8 +278,9 @@ STELE_EXPORT char *
     STELE_ETIMEOUT (no answer within timeout_ms), STELE_EMALFORMED (the request's JSON does
     not parse, or the answer is not one msgpack map), STELE_EINVALID_FIELD (the endpoint),
     STELE_EUNAUTHORIZED (this process may not use the ipc socket, or the broker refuses the
-    connection, see stele_client_set_key) or STELE_EUNAVAILABLE (no socket, or the client was
-    created before fork), and leaves the outputs unchanged.
+    connection, see stele_client_set_key) or STELE_EUNAVAILABLE (no socket, the client was
+    created before fork, or, with a list of endpoints, the connection was lost before the answer: a request
+    that changes something may have been executed), and leaves the outputs unchanged.
     A request that timed out may be repeated at once.                        */
 STELE_EXPORT int
     stele_client_request (stele_client_t *self, const void *request, size_t request_size,

@@ -24,6 +24,7 @@ EXTRA_DIST += \
     python/stele_client/adapters/spans.py \
     python/stele_client/adapters/subprocess.py \
     python/stele_client/aio.py \
+    python/stele_client/aio_client.py \
     python/stele_client/aio_operations.py \
     python/stele_client/client.py \
     python/stele_client/default.py \
@@ -32,6 +33,7 @@ EXTRA_DIST += \
     python/stele_client/events.py \
     python/stele_client/follower.py \
     python/stele_client/keys.py \
+    python/stele_client/nodes.py \
     python/stele_client/operations.py \
     python/stele_client/order.py \
     python/stele_client/publisher.py \

@@ -18,28 +18,26 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-import struct
 import time
-from typing import Any, AsyncIterator, Callable, Collection, Dict, List, Mapping, Optional
+from typing import Any, AsyncIterator, Callable, Collection, List, Mapping, Optional
 
 import zmq
 import zmq.asyncio
 
+from .aio_client import Client as Client, let_go
 from .dialog import Dialog, Receipt, Redact, log
-from .errors import (BrokerTimeout, Closed, Forked, PermissionDenied, Refused, RequestFailed, SteleError, Unavailable,
-                     not_acked, request_failed)
+from .errors import (BrokerTimeout, Forked, PermissionDenied, Refused, RequestFailed, SteleError, Unavailable,
+                     not_acked)
 from .follower import QUIET_MS, is_about
 from .keys import AGAIN_S, KeyOption, Watch, find_key
-from .aio_operations import Operations
-from .operations import Answer
+from .nodes import WELCOME_S, Nodes
 from .order import Order
 from .publisher import ADVICE, LAST_S, PENDING_BYTES, PENDING_EVENTS
 from .records import StoredEvent
 from .refusals import Refusals
-from .trouble import reason
-from .wire import (EVENTS, FEED, REQUESTS, address, check_permission, no_answer, open_socket, pack, unpack, without_none)
+from .trouble import follows, reason
+from .wire import EVENTS, FEED, address, check_permission, open_socket
 
 
 class Outcome(asyncio.Future[Receipt]):
@@ -77,12 +75,12 @@ class Publisher:
         self._dialog = Dialog(producer, instance, lease_ms, redact, anonymous)
         self._refusals = Refusals(on_refused)
         self._requests = requests
-        self._address = address(endpoint, "STELE_EVENTS", EVENTS)
+        self._nodes = Nodes(address(endpoint, "STELE_EVENTS", EVENTS))
         self._key = find_key(key)
         self._context = context or zmq.asyncio.Context.instance()
         self._refused: Optional[PermissionDenied] = None
-        self._again = 0.0                   # When to connect again after a refusal; 0: there was none
-        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        self._again = 0.0                   # When to connect again, after a refusal or to another node; 0: not planned
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._nodes, self._key)
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._closed = False
@@ -193,9 +191,10 @@ class Publisher:
         if self._refused:
             return self._refused
         if self._dialog.ledger is None:
-            check_permission(self._address)
-        why = await asyncio.to_thread(reason, self._requests, self._dialog.ledger, timeout, self._key)
-        return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+            check_permission(self._nodes.current)
+        why = follows(self._dialog.follows) or await asyncio.to_thread(
+            reason, self._requests, self._dialog.ledger, timeout, self._key)
+        return BrokerTimeout("%s by %s: %s" % (what, self._nodes, why))
 
     def _has_room(self) -> bool:
         return self._dialog.error is not None or (
@@ -251,6 +250,8 @@ class Publisher:
             if not self._again:
                 await self._send(self._dialog.outgoing(now))
             timeout = self._again - now if self._again else self._dialog.timeout(now)
+            if self._nodes.several:
+                timeout = min(timeout, WELCOME_S)
             waits = [asyncio.ensure_future(self._socket.poll(max(0, int(timeout * 1000)) + 1)),
                      asyncio.ensure_future(self._watch.monitor.poll()), asyncio.ensure_future(self._changed.wait())]
             try:
@@ -263,7 +264,9 @@ class Publisher:
                 (data,) = await self._socket.recv_multipart()
                 self._refused = None
                 self._dialog.received(data, time.monotonic())
+            self._check_node()
             if self._again and time.monotonic() >= self._again:
+                await let_go()
                 self._reconnect()
             self._settled.set()
             self._refusals.call()
@@ -271,109 +274,34 @@ class Publisher:
     def _take_refusal(self, refused: Optional[PermissionDenied]) -> None:
         if refused is None:
             return
+        self._again = time.monotonic() + AGAIN_S
+        tried = self._nodes.all_tried
+        if self._nodes.several:             # Another node may accept the key
+            self._nodes.move()
+        if not tried:
+            return
         if self._refused is None:
             log.error("producer %s: %s", self._dialog.producer, refused)
         self._refused = refused
-        self._again = time.monotonic() + AGAIN_S
+
+    def _check_node(self) -> None:
+        """Connect to another node if this one is lost or silent, or is not the writer"""
+        now, writer = time.monotonic(), self._dialog.writer
+        if self._dialog.state == "open":
+            self._nodes.moves = 0
+        lost = self._nodes.several and (self._watch.lost or self._dialog.is_silent(now, self._nodes.patience))
+        if not self._again and (writer is not None or lost):
+            self._again = now + self._nodes.move(writer)
 
     def _reconnect(self) -> None:
-        """libzmq may not try again after a refusal; the operator of the broker may have added the key"""
+        """libzmq may not try again after a refusal, and the operator of the broker may have added the key; or another node"""
         self._again = 0.0
         self._watch.close()
         self._socket.close()
         succeeded = self._watch.succeeded
-        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._nodes, self._key)
         self._watch.succeeded = succeeded
         self._dialog.reconnect()
-
-
-class Client(Operations):
-    """See stele_client.Client. Any number of requests may run at once."""
-
-    def __init__(self, endpoint: Optional[str] = None, timeout: float = 10.0, *,
-                 key: KeyOption = None, context: Optional[zmq.asyncio.Context] = None) -> None:
-        self.timeout = timeout
-        self._endpoint = address(endpoint, "STELE_REQUESTS", REQUESTS)
-        self._pid = os.getpid()
-        self._key = find_key(key)
-        self._context = context or zmq.asyncio.Context.instance()
-        self._numbers = itertools.count(1)
-        self._waiting: Dict[bytes, "asyncio.Future[Answer]"] = {}
-        self._open()
-
-    def _open(self) -> None:
-        self._stale = False                 # The broker refused the connection: libzmq may not try again
-        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._endpoint, self._key)
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch_for_refusals())]
-
-    def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if not self._socket.closed:
-            self._watch.close()
-            self._socket.close()
-
-    async def close(self) -> None:
-        self._close()
-        await asyncio.wait(self._tasks)
-
-    async def _watch_for_refusals(self) -> None:
-        while True:
-            await self._watch.monitor.poll()
-            refused = await self._watch.read_later()
-            if refused:
-                self._stale = True
-                for future in self._waiting.values():
-                    if not future.done():
-                        future.set_exception(refused)
-
-    async def __aenter__(self) -> "Client":
-        return self
-
-    async def __aexit__(self, kind: Any, value: Any, trace: Any) -> None:
-        await self.close()
-
-    async def _run(self) -> None:
-        while True:
-            frames = await self._socket.recv_multipart()
-            future = self._waiting.get(frames[0])
-            if future and not future.done() and len(frames) == 3:
-                future.set_result(unpack(frames[2]))
-
-    async def _request(self, op: str, parameters: Mapping[str, Any]) -> Answer:
-        request = pack(dict(without_none(parameters), op=op))
-        if os.getpid() != self._pid:
-            raise Forked("Client")
-        if self._socket.closed:
-            raise Closed("the client is closed: create another one")
-        check_permission(self._endpoint)
-        if self._stale:
-            self._close()
-            self._open()
-        #   The frames of a correlating REQ socket: a number, the delimiter, the body
-        number = struct.pack("=I", next(self._numbers) & 0xffffffff)
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        try:
-            await self._send([number, b"", request])
-            answer: Answer = await asyncio.wait_for(future, self.timeout)
-        except asyncio.TimeoutError:
-            raise BrokerTimeout(no_answer(op, self._endpoint, self.timeout)) from None
-        except zmq.ZMQError as cause:
-            raise SteleError("cannot send %s to %s: %s" % (op, self._endpoint, cause)) from cause
-        finally:
-            del self._waiting[number]
-        if not answer.get("ok"):
-            raise request_failed(answer.get("error", {}))
-        return answer
-
-    async def _send(self, frames: List[bytes]) -> None:
-        try:
-            await self._socket.send_multipart(frames, zmq.NOBLOCK)
-        except zmq.Again:                   # The broker refused the connection meanwhile: libzmq has given it up
-            self._close()
-            self._open()
-            await self._socket.send_multipart(frames)
 
 
 async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] = None,
@@ -383,21 +311,21 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                  context: Optional[zmq.asyncio.Context] = None) -> AsyncIterator[StoredEvent]:
     """Every event after a position, once and in order, without end: see stele_client.Follower."""
     wanted = {types} if isinstance(types, str) else set(types or ())
-    endpoint = address(feed, "STELE_FEED", FEED)
-    check_permission(endpoint)
+    nodes = Nodes(address(feed, "STELE_FEED", FEED))
+    check_permission(nodes.current)
     found = find_key(key)
-    socket, watch = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, endpoint, found)
+    socket, watch = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, nodes, found)
     client = Client(requests, key=found or "", context=context)
 
     def passes(event: StoredEvent) -> bool:
         return (not wanted or event["type"] in wanted) and is_about(event, task) and (keep is None or keep(event))
 
     try:
-        order = Order(await client.ping() if after is None else after, whole, after is None)
+        order = Order(await client.ping() if after is None else after, whole, after is None, nodes.several)
         while True:
             if order.missing:
                 try:
-                    answer = await client.read_events(order.after, 1000)
+                    answer = await client.read_events(order.after, 1000, min_position=order.min_position)
                 except (BrokerTimeout, Unavailable):
                     continue
                 except RequestFailed as failure:
@@ -407,9 +335,16 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
                 for event in map(StoredEvent, answer["events"]):
                     if passes(event):
                         yield event
-            elif not await _is_ready(socket, watch):
+            elif not await _is_ready(socket, watch, nodes):
                 order.suspect()
+                if nodes.several:           # It is silent, lost, or refuses the key: the next one
+                    await let_go()
+                    watch.close()
+                    socket.close()
+                    await asyncio.sleep(nodes.move())
+                    socket, watch = open_socket(context or zmq.asyncio.Context.instance(), zmq.SUB, nodes, found)
             else:
+                nodes.moves = 0
                 message = order.from_feed(*await socket.recv_multipart())
                 if message is not None and passes(StoredEvent(message)):
                     yield StoredEvent(message)
@@ -419,19 +354,29 @@ async def follow(after: Optional[int] = 0, *, types: Optional[Collection[str]] =
         await client.close()
 
 
-async def _is_ready(socket: zmq.asyncio.Socket, watch: Watch) -> bool:
-    """Wait for the feed; PermissionDenied if the broker refuses the connection"""
-    refused = await watch.read_later()
-    if refused:
-        raise refused
+async def _is_ready(socket: zmq.asyncio.Socket, watch: Watch, nodes: Nodes) -> bool:
+    """Wait for the feed; False if events may have been missed. PermissionDenied if the broker refuses the connection"""
+    if await _is_lost(watch, nodes):
+        return False
     ready = asyncio.ensure_future(socket.poll(QUIET_MS))
     news = asyncio.ensure_future(watch.monitor.poll())
     try:
         await asyncio.wait([ready, news], return_when=asyncio.FIRST_COMPLETED)
     finally:
         news.cancel()
-    refused = await watch.read_later()
-    if refused:
+    try:
+        lost = await _is_lost(watch, nodes)
+    except PermissionDenied:
         ready.cancel()
-        raise refused
+        raise
+    if lost:
+        ready.cancel()
+        return False
     return bool(await ready)
+
+
+async def _is_lost(watch: Watch, nodes: Nodes) -> bool:
+    refused = await watch.read_later()
+    if refused and (not nodes.several or nodes.all_tried):
+        raise refused
+    return refused is not None or watch.lost

@@ -94,5 +94,6 @@ class Operations:
     async def erase(self, task_id: str, reason: str) -> Answer:
         return await self._request("task.erase", {"task_id": task_id, "reason": reason})
 
-    async def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None) -> Answer:
-        return await self._request("events.read", {"after": after, "limit": limit, "types": types})
+    async def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None,
+                          min_position: Optional[int] = None) -> Answer:
+        return await self._request("events.read", {"after": after, "limit": limit, "types": types, "min_position": min_position})

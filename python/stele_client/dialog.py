@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, List, Mapping, Optional
 
 from .errors import BrokerError, Closed, Fenced, InvalidEvent, LedgerBehind, SpoolError, SteleError, not_acked
+from .nodes import SILENT_S
 from .spool import Spool
 from .wire import check_time, now as current_time, pack, pack_publish, unpack
 
@@ -96,6 +97,9 @@ class Dialog:
         self._max_bytes = 0
         self._heartbeat_s: Optional[float] = None
         self._hello_at = 0.0
+        self._asked_at = 0.0                # When the first message was sent that was not answered; 0: none
+        self.writer: Optional[str] = None   # The node is not the writer, and names its endpoints, or none ('')
+        self.follows: Optional[str] = None  # The answer of the last node that is not the writer, until a welcome
         self._received_at = 0.0
         self._sent_at = 0.0
         self._spool = spool
@@ -152,6 +156,7 @@ class Dialog:
 
     def reconnect(self) -> None:
         """Begin again with hello, on a new connection"""
+        self.writer, self._asked_at = None, 0.0
         if self.state in ("handshake", "open"):
             self.state = "new"
 
@@ -182,7 +187,12 @@ class Dialog:
                 messages.append(pack({"op": "ping"}))
         if messages:
             self._sent_at = now
+            self._asked_at = self._asked_at or now
         return messages
+
+    def is_silent(self, now: float, patience: float) -> bool:
+        """Has the node not answered for long? patience: seconds for the first answer."""
+        return self._asked_at > 0 and now - self._asked_at >= (SILENT_S if self.state == "open" else patience)
 
     def timeout(self, now: float) -> float:
         """Seconds until outgoing must be called again, unless something happens before."""
@@ -256,6 +266,7 @@ class Dialog:
 
     def received(self, data: bytes, now: float) -> None:
         self._received_at = now
+        self._asked_at = 0.0
         if self.state in ("new", "closed"):
             return
         try:
@@ -321,6 +332,7 @@ class Dialog:
         if welcome.get("mode") == "redis":
             log.warning("producer %s: the broker is in mode redis: acked events are only in Redis", self.producer)
         self.ledger = welcome["ledger"]
+        self.follows = None
         self._window = welcome["window"]
         self._max_bytes = welcome["max_bytes"]
         self._heartbeat_s = welcome["heartbeat_ms"] / 1000 if self.lease_ms else None
@@ -350,6 +362,9 @@ class Dialog:
         if code in ("no_hello", "sequence_gap", "window_exceeded"):
             if self.state == "open":        # During a handshake, its welcome resolves it
                 self.state = "new"
+        elif code == "not_writer":          # The publisher connects to another node
+            self.state = "new"
+            self.writer, self.follows = error.get("writer") or "", message
         elif code == "fenced":
             self.fail(Fenced(code, message))
         elif code == "ledger_behind":

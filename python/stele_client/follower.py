@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, Callable, Collection, Iterator, Optional
 
 import zmq
@@ -14,6 +15,7 @@ import zmq
 from .client import Client
 from .errors import BrokerTimeout, Forked, RequestFailed, Unavailable
 from .keys import KeyOption, find_key
+from .nodes import Nodes
 from .order import Order
 from .records import StoredEvent
 from .wire import FEED, address, check_permission, open_socket
@@ -36,6 +38,8 @@ class Follower:
     key: as for a Client.
     With a key that has no role query, only after=None is possible, with a RuntimeWarning: what is committed while there is no
     connection is missing, and large content is left out.
+    feed, requests: endpoints, or lists of those of the nodes that share a log: when one goes away, the follower continues at
+    the next, since positions are the same on all nodes.
     An unreachable broker does not end it: it waits for the broker to return. One that refuses the connection
     does, with PermissionDenied.
     """
@@ -47,15 +51,15 @@ class Follower:
                  context: "Optional[zmq.Context[Any]]" = None) -> None:
         context = context or zmq.Context.instance()
         self._pid = os.getpid()
-        endpoint = address(feed, "STELE_FEED", FEED)
-        check_permission(endpoint)
-        self._key, self._context, self._endpoint = find_key(key), context, endpoint
+        self._nodes = Nodes(address(feed, "STELE_FEED", FEED))
+        check_permission(self._nodes.current)
+        self._key, self._context = find_key(key), context
         self._open()
         self._client = Client(requests, key=self._key or "", context=context)
         self._types = {types} if isinstance(types, str) else set(types or ())
         self._keep = keep
         self._task = task
-        self._order = Order(self._client.ping() if after is None else after, whole, after is None)
+        self._order = Order(self._client.ping() if after is None else after, whole, after is None, self._nodes.several)
         self._closed = False
 
     @property
@@ -78,7 +82,7 @@ class Follower:
 
     def _read(self) -> Iterator[StoredEvent]:
         try:
-            answer = self._client.read_events(self._order.after, 1000)
+            answer = self._client.read_events(self._order.after, 1000, min_position=self._order.min_position)
         except (BrokerTimeout, Unavailable):
             return
         except RequestFailed as failure:
@@ -91,18 +95,26 @@ class Follower:
                 yield event
 
     def _open(self) -> None:
-        self._feed, self._watch = open_socket(self._context, zmq.SUB, self._endpoint, self._key)
+        self._feed, self._watch = open_socket(self._context, zmq.SUB, self._nodes, self._key)
         self._poller = zmq.Poller()
         self._poller.register(self._feed, zmq.POLLIN)
         self._poller.register(self._watch.monitor, zmq.POLLIN)
 
     def _is_ready(self) -> bool:
-        """Wait for the feed; PermissionDenied if the broker refuses the connection"""
+        """Wait for the feed; False if events may have been missed. PermissionDenied if the broker refuses the connection"""
         while True:
             ready = dict(self._poller.poll(QUIET_MS))
-            if self._feed in ready or not ready:
-                return bool(ready)
+            if self._feed in ready:
+                self._nodes.moves = 0
+                return True
             refused = self._watch.read()
+            if self._nodes.several and (not ready or self._watch.lost or refused) and not (refused and self._nodes.all_tried):
+                self._close_feed()
+                time.sleep(self._nodes.move())
+                self._open()
+                return False
+            if not ready:
+                return False
             if refused:
                 self._close_feed()
                 self._open()                # For the next iteration: libzmq may not try again

@@ -23,6 +23,7 @@ AGAIN_S = 1.0               # Time until a publisher tries again after a refusal
 
 #   Events of the monitor of a socket, and a value (zmq.h); older versions of pyzmq lack some names
 SUCCEEDED, NO_DETAIL, PROTOCOL, AUTH = 0x1000, 0x0800, 0x2000, 0x4000
+LOST = 0x0200 | 0x0004      # Disconnected, or an attempt to connect has failed
 CRYPTOGRAPHIC, MECHANISM_MISMATCH = 0x11000001, 0x11000002
 
 
@@ -91,14 +92,19 @@ def find_key(given: KeyOption) -> Optional[Key]:
 
 
 class Watch:
-    """Monitors a socket before it connects. libzmq only retries, or not even that."""
+    """Monitors a socket before it connects. libzmq only retries, or not even that.
 
-    def __init__(self, context: Any, socket: Any, endpoint: str, key: Optional[Key]) -> None:
+    others: there are other nodes to connect to, so note the loss of a connection.
+    """
+
+    def __init__(self, context: Any, socket: Any, endpoint: str, key: Optional[Key], others: bool = False) -> None:
         self._socket, self._endpoint, self._key = socket, endpoint, key
         self._closed = 0
         self.succeeded = False              # A handshake, once at least: then the key of the broker is right
+        self.connected = False              # On this socket, once at least
+        self.lost = False                   # A connection, or an attempt
         name = "inproc://stele-watch-%s" % uuid.uuid4()
-        socket.monitor(name, SUCCEEDED | NO_DETAIL | PROTOCOL | AUTH)
+        socket.monitor(name, SUCCEEDED | NO_DETAIL | PROTOCOL | AUTH | (LOST if others else 0))
         self.monitor = context.socket(zmq.PAIR)
         self.monitor.linger = 0
         self.monitor.connect(name)
@@ -128,7 +134,10 @@ class Watch:
         key = self._key
         if event == SUCCEEDED:
             self._closed = 0
-            self.succeeded = True
+            self.succeeded = self.connected = True
+        elif event & LOST:
+            self.lost = True
+            return None
         elif event == AUTH and key:
             return PermissionDenied(
                 "the broker at %s does not accept the key %s: it is unknown there, revoked or expired, or lacks "

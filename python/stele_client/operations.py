@@ -154,6 +154,7 @@ class Operations:
         """Remove the contents of an ended task for ever"""
         return self._request("task.erase", {"task_id": task_id, "reason": reason})
 
-    def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None) -> Answer:
+    def read_events(self, after: int = 0, limit: Optional[int] = None, types: Optional[Words] = None,
+                    min_position: Optional[int] = None) -> Answer:
         """One page of the ledger's events: {events, head, next}"""
-        return self._request("events.read", {"after": after, "limit": limit, "types": types})
+        return self._request("events.read", {"after": after, "limit": limit, "types": types, "min_position": min_position})

@@ -20,10 +20,11 @@ from .wire import unpack
 
 
 class Order:
-    def __init__(self, after: int, whole: bool, from_now: bool = False) -> None:
+    def __init__(self, after: int, whole: bool, from_now: bool = False, several: bool = False) -> None:
         self.after = after          # Position of the last event that was delivered
         self.missing = True         # Must events be read from the ledger?
         self.live = False           # Is the ledger never read?
+        self._several = several     # Another node may be behind the one of the position
         self._whole = whole
         self._from_now = from_now   # No earlier events were asked for
         self._head = 0              # Position of the last heartbeat
@@ -33,8 +34,15 @@ class Order:
         """Events may have been missed."""
         self.missing = not self.live
 
+    @property
+    def min_position(self) -> Optional[int]:
+        """Parameter of events.read"""
+        return self.after if self._several else None
+
     def from_refusal(self, failure: RequestFailed) -> None:
         """Process the refusal of events.read: without the role query, what the feed has is all there is."""
+        if failure.code == "timeout":       # The node is behind: read again
+            return
         if failure.code != "unauthorized" or not self._from_now:
             raise failure
         self.live, self.missing = True, False
@@ -63,7 +71,7 @@ class Order:
         if self._ledger and ledger and ledger != self._ledger:
             raise LedgerBehind("ledger_behind", "the broker has another ledger now: %s, it was %s"
                                % (ledger, self._ledger))
-        if self.live and head < self._head:
+        if self.live and head < self._head and not self._several:
             raise LedgerBehind("ledger_behind", "the ledger ends at position %d, but had %d before" % (head, self._head))
         self._head = head
         self._ledger = ledger or self._ledger

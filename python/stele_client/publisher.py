@@ -24,9 +24,10 @@ import zmq
 from .dialog import Dialog, Receipt, Redact, log
 from .errors import BrokerTimeout, Closed, Forked, PermissionDenied, Refused, SteleError, not_acked
 from .keys import AGAIN_S, KeyOption, find_key
+from .nodes import WELCOME_S, Nodes
 from .refusals import Refusals
 from .spool import Spool
-from .trouble import reason
+from .trouble import follows, reason
 from .wire import EVENTS, address, check_permission, open_socket
 
 PENDING_EVENTS = 100000     # Most unsettled events; send waits for room
@@ -58,7 +59,8 @@ class Publisher:
     """Publishes events as one producer, with acks.
 
     producer: permanent name of the orchestrator; sequences continue after the broker's last one.
-    endpoint: of the broker's events socket (default: STELE_EVENTS, or port 5570 of this machine).
+    endpoint: of the broker's events socket (default: STELE_EVENTS, or port 5570 of this machine); or a list of those of
+    the nodes that share a log, separated by commas: the publisher finds the one that writes, and resends there.
     instance: of this run (default: a new UUID). One instance at a time publishes.
     lease_ms: after that time without a message of this run, the broker takes it for dead and
     interrupts its tasks in progress; pings are sent automatically. Default: no lease.
@@ -96,12 +98,12 @@ class Publisher:
         self._goodbye = False
         self._keep = False
         self._requests = requests
-        self._address = address(endpoint, "STELE_EVENTS", EVENTS)
+        self._nodes = Nodes(address(endpoint, "STELE_EVENTS", EVENTS))
         self._key = find_key(key)
         self._context = context or zmq.Context.instance()
         self._refused: Optional[PermissionDenied] = None
-        self._again = 0.0                   # When to connect again after a refusal; 0: there was none
-        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        self._again = 0.0                   # When to connect again, after a refusal or to another node; 0: not planned
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._nodes, self._key)
         try:
             self._spool = Spool(spool, producer) if spool else None
         except SteleError:
@@ -265,9 +267,9 @@ class Publisher:
         if self._refused:
             return self._refused
         if self._dialog.ledger is None:
-            check_permission(self._address)
-        why = reason(self._requests, self._dialog.ledger, timeout, self._key)
-        return BrokerTimeout("%s by %s: %s" % (what, self._address, why))
+            check_permission(self._nodes.current)
+        why = follows(self._dialog.follows) or reason(self._requests, self._dialog.ledger, timeout, self._key)
+        return BrokerTimeout("%s by %s: %s" % (what, self._nodes, why))
 
     def _raise_unseen(self) -> None:
         """Raise what the program has not heard of: refusals, and an error that leaves events of earlier runs in the spool"""
@@ -332,6 +334,8 @@ class Publisher:
                     break
                 messages = [] if self._again else self._dialog.outgoing(now)
                 timeout = self._again - now if self._again else self._dialog.timeout(now)
+                if self._nodes.several:
+                    timeout = min(timeout, WELCOME_S)
             self._send(messages)
             ready = dict(poller.poll(max(0, int(timeout * 1000)) + 1))
             if self._wake_receive.fileno() in ready:
@@ -340,6 +344,7 @@ class Publisher:
                 self._take_refusal(self._watch.read())
             if self._socket in ready:
                 self._receive()
+            self._check_node()
             self._refusals.call()
         self._send(last_messages)
 
@@ -359,20 +364,36 @@ class Publisher:
     def _take_refusal(self, refused: Optional[PermissionDenied]) -> None:
         if refused is None:
             return
+        tried = self._nodes.all_tried
+        if self._nodes.several:             # Another node may accept the key
+            self._nodes.move()
         with self._changed:
+            self._again = time.monotonic() + AGAIN_S
+            if not tried:
+                return
             if self._refused is None:
                 log.error("producer %s: %s", self._dialog.producer, refused)
             self._refused = refused
-            self._again = time.monotonic() + AGAIN_S
             self._changed.notify_all()
 
+    def _check_node(self) -> None:
+        """Connect to another node if this one is lost or silent, or is not the writer"""
+        now = time.monotonic()
+        with self._changed:
+            writer = self._dialog.writer
+            if self._dialog.state == "open":
+                self._nodes.moves = 0
+            silent = self._dialog.is_silent(now, self._nodes.patience)
+        if not self._again and (writer is not None or (self._nodes.several and (self._watch.lost or silent))):
+            self._again = now + self._nodes.move(writer)
+
     def _reconnect(self) -> None:
-        """libzmq may not try again after a refusal; the operator of the broker may have added the key"""
+        """libzmq may not try again after a refusal, and the operator of the broker may have added the key; or another node"""
         self._again = 0.0
         self._watch.close()
         self._socket.close()
         succeeded = self._watch.succeeded
-        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._address, self._key)
+        self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._nodes, self._key)
         self._watch.succeeded = succeeded
         with self._changed:
             self._dialog.reconnect()

@@ -12,8 +12,10 @@ import zmq
 
 from .errors import SteleError
 from .keys import Key
+from .nodes import Nodes
 from .wire import REQUESTS, address, open_socket, pack, unpack
 
+HINT = "is steled running there?"
 PATIENCE_S = (0.5, 1.0)     # To wait for an answer: as long as the caller has waited, in these bounds
 
 
@@ -21,6 +23,11 @@ def _ask(socket: Any, op: str, patience: float) -> Mapping[str, Any]:
     socket.send(pack({"op": op}))
     answer: Mapping[str, Any] = unpack(socket.recv()) if socket.poll(int(patience * 1000)) else {}
     return answer
+
+
+def follows(answer: Optional[str]) -> str:
+    """The same, of a publisher whose last answer was that the node is not the writer (None: it was not)"""
+    return "" if answer is None else "no node of them writes; the last one that answered: %s" % answer
 
 
 def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[float] = None,
@@ -32,22 +39,31 @@ def reason(requests: Optional[str], ledger: Optional[str], timeout: Optional[flo
     """
     least, most = PATIENCE_S
     patience = most if timeout is None else max(least, min(timeout, most))
-    endpoint = address(requests, "STELE_REQUESTS", REQUESTS)
-    hint = "is steled running there?"
+    nodes = Nodes(address(requests, "STELE_REQUESTS", REQUESTS))
+    for _ in nodes.list[1:]:
+        text = _reason(nodes, ledger, patience, key)
+        if text != HINT:
+            return text
+        nodes.move()
+    return _reason(nodes, ledger, patience, key)
+
+
+def _reason(nodes: Nodes, ledger: Optional[str], patience: float, key: Optional[Key]) -> str:
+    endpoint = nodes.current
     try:
         #   A context of its own: a publisher for asyncio has another kind
         with zmq.Context() as context:
-            socket, watch = open_socket(context, zmq.REQ, endpoint, key)
+            socket, watch = open_socket(context, zmq.REQ, nodes, key)
             try:
                 info = _ask(socket, "info", patience)
                 if not info or (ledger and info.get("ledger") != ledger):
-                    return hint
+                    return HINT
                 stats = _ask(socket, "stats", patience)
             finally:
                 watch.close()
                 socket.close()
     except (SteleError, zmq.ZMQError):
-        return hint
+        return HINT
     ingest = stats.get("ingest")
     if not ingest:
         return "the broker at %s is running, but did not report its state in time" % endpoint

@@ -16,6 +16,7 @@ import zmq
 
 from .errors import InvalidEndpoint, InvalidKey, PermissionDenied
 from .keys import Key, Watch
+from .nodes import Nodes
 
 EVENTS = "tcp://127.0.0.1:5570"
 REQUESTS = "tcp://127.0.0.1:5571"
@@ -25,12 +26,13 @@ SMALLEST_TIME = 10 ** 14    # Microseconds: March 1973. Seconds and milliseconds
 
 
 def address(given: Optional[str], variable: str, default: str) -> str:
-    """Endpoint of a socket of the broker: as given, from the environment, or the default"""
+    """Endpoint of a socket of the broker, or a list: as given, from the environment, or the default"""
     return given or os.environ.get(variable) or default
 
 
-def open_socket(context: Any, kind: int, endpoint: str, key: Optional[Key] = None) -> Tuple[Any, Watch]:
-    """A connected socket, and its monitor; InvalidEndpoint if the endpoint is not one. Only tcp uses the key."""
+def open_socket(context: Any, kind: int, nodes: Nodes, key: Optional[Key] = None) -> Tuple[Any, Watch]:
+    """A socket connected to the current node, and its monitor; InvalidEndpoint if that is no endpoint. Only tcp uses the key."""
+    endpoint = nodes.current
     socket = context.socket(kind)
     key = key if endpoint.startswith("tcp:") else None
     socket.setsockopt(zmq.LINGER, 0)
@@ -48,7 +50,7 @@ def open_socket(context: Any, kind: int, endpoint: str, key: Optional[Key] = Non
     except InvalidKey:
         socket.close()
         raise
-    watch = Watch(context, socket, endpoint, key)
+    watch = Watch(context, socket, endpoint, key, nodes.several)
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as cause:
@@ -84,6 +86,11 @@ def no_answer(op: str, endpoint: str, timeout: float) -> str:
                 "the endpoint of a running one (STELE_REQUESTS, or the argument 'endpoint')" % (op, endpoint))
     return ("no answer to %s from %s within %g s: is steled running there? Start it, or give the endpoint of a running "
             "one (STELE_REQUESTS, or the argument 'endpoint')" % (op, endpoint, timeout))
+
+
+def lost_answer(op: str, endpoint: str) -> str:
+    return ("the connection to %s was lost before the answer to %s: it may have been executed. Find out before you send it "
+            "again" % (endpoint, op))
 
 
 def _default(value: Any) -> Any:

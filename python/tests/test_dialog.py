@@ -8,11 +8,32 @@
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from stele_client import dialog, errors, events, operations, order, wire
+from stele_client import dialog, errors, events, nodes, operations, order, wire
 
 
 def event(number):
     return {"type": "task.updated", "task_id": "t", "title": str(number)}
+
+
+class TestNodes(unittest.TestCase):
+    def test_list_goes_round_and_a_named_writer_is_visited(self):
+        self.assertEqual(nodes.split(" tcp://a:1 , ipc:///b,c"), ["tcp://a:1", "ipc:///b,c"])
+        one = nodes.Nodes("tcp://a:1")
+        self.assertFalse(one.several)
+        one.move("ipc:///x, tcp://b:1")
+        self.assertEqual((one.current, one.several), ("tcp://b:1", True))
+        one.move()
+        self.assertEqual((one.current, one.several), ("tcp://a:1", False))
+        for unusable in ("", "ipc:///x", "inproc://x", "tcp://"):
+            one.move(unusable)
+            self.assertEqual(one.current, "tcp://a:1")
+        both = nodes.Nodes("tcp://a:1,ipc:///b")
+        self.assertEqual(both.move("ipc:///b"), 0)
+        self.assertEqual(both.current, "ipc:///b")
+        self.assertGreater(both.move("tcp://c:1"), 0)
+        self.assertEqual(both.current, "tcp://a:1")
+        pauses = [both.move() for _ in range(100)]
+        self.assertEqual((pauses, pauses[-1]), (sorted(pauses), nodes.PAUSE_MAX_S))
 
 
 class TestDialog(unittest.TestCase):
@@ -64,6 +85,41 @@ class TestDialog(unittest.TestCase):
         self.receive("ack", sequence=2, position=1)
         self.assertEqual([(n, r.code, r.field) for n, r, e in self.settled],
                          [(1, None, None), (2, "invalid_field", "title")])
+
+    def test_node_that_is_not_the_writer_names_it_until_the_next_connection(self):
+        self.open()
+        self.add(1, 2)
+        self.out()
+        self.receive("ack", sequence=1, position=1)
+        for _ in range(2):                  # Each message in flight is answered
+            self.receive("error", code="not_writer", message="follows", writer="tcp://b:1")
+        self.assertEqual((self.dialog.writer, self.dialog.follows, self.dialog.error), ("tcp://b:1", "follows", None))
+        self.dialog.reconnect()
+        self.assertIsNone(self.dialog.writer)
+        hello, = self.out()
+        self.assertEqual((hello["op"], hello["instance"], hello["acked"]), ("hello", "run", 1))
+        self.receive("error", code="not_writer", message="follows")
+        self.assertEqual(self.dialog.writer, "")
+        self.dialog.reconnect()
+        self.out()
+        self.welcome(sequence=1)
+        self.assertIsNone(self.dialog.follows)
+        publish, = self.out()
+        self.assertEqual((publish["sequence"], self.titles(publish)), (2, ["2"]))
+
+    def test_silence_counts_from_the_first_message_without_an_answer(self):
+        self.assertFalse(self.dialog.is_silent(self.now, 1))
+        self.out()
+        self.assertFalse(self.dialog.is_silent(self.now + 0.9, 1))
+        self.assertTrue(self.dialog.is_silent(self.now + 1, 1))
+        self.welcome()
+        self.now += 1000                    # Nothing was asked
+        self.assertFalse(self.dialog.is_silent(self.now, 1))
+        self.add(1)
+        self.out()
+        self.out(dialog.SILENCE_S)          # The ping that follows does not count as the first
+        self.assertFalse(self.dialog.is_silent(self.now + 1, 1))
+        self.assertTrue(self.dialog.is_silent(self.now + nodes.SILENT_S - dialog.SILENCE_S, 1))
 
     def test_restarted_broker_gets_only_missing_events(self):
         self.open()

@@ -5,6 +5,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import argparse
 import asyncio
 import logging
 import os
@@ -54,6 +55,59 @@ class KeysTest(unittest.TestCase):
             self.assertEqual(await publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE), 1)
         async with aio.Client(broker.endpoint, timeout=PATIENCE, key=key) as client:
             self.assertEqual(await client.ping(), 0)
+
+    def test_key_that_one_of_several_nodes_accepts_connects(self):
+        own = pair()
+        path = self.file(self.alice, own[0])
+        nodes = [self.broker(own=own), self.broker(own=own), self.broker(self.alice[0], own=own)]
+
+        def of(*brokers):
+            return argparse.Namespace(endpoint=",".join(broker.endpoint for broker in brokers))
+
+        def command(some, *arguments):
+            return subprocess.run(
+                [harness.program("stele"), *arguments, "--events", some.endpoint, "--requests", some.endpoint, "--key", path,
+                 "--timeout", "%d" % (1000 * PATIENCE)],
+                input=b'{"type": "task.updated", "task_id": "t", "title": "T"}', stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                timeout=2 * PATIENCE)
+
+        self.publish_and_ask(of(nodes[0], nodes[2]), path)
+        asyncio.run(self.publish_and_ask_later(of(nodes[0], nodes[2]), path))
+        for arguments in (("publish", "--producer", "c", "-"), ("ping",)):
+            done = command(of(nodes[0], nodes[2]), *arguments)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(command(of(*nodes[:2]), *arguments).returncode, 77)
+        self.assertEqual([broker.seen for broker in nodes[:2]], [[], []])
+        #   None accepts it: the waits end at once
+        with self.assertRaises(stele.PermissionDenied):
+            self.publish_and_ask(of(*nodes[:2]), path)
+        with self.assertRaises(stele.PermissionDenied):
+            asyncio.run(self.publish_and_ask_later(of(*nodes[:2]), path))
+        with self.assertRaises(stele.PermissionDenied), stele.Client(of(*nodes[:2]).endpoint, PATIENCE, key=path) as client:
+            client.ping()
+
+    def test_named_writer_is_reached_only_with_the_server_key(self):
+        own = pair()
+        path = self.file(self.alice, own[0])
+        same, another = self.broker(self.alice[0], own=own), self.broker(self.alice[0])
+        for writer, reached in ((same, True), (another, False)):
+            node = self.broker(self.alice[0], own=own, writer=writer.endpoint)
+            done = subprocess.run(
+                [harness.program("stele"), "publish", "--events", node.endpoint, "--requests", node.endpoint, "--key", path,
+                 "--producer", "c", "--timeout", "%d" % (1000 * (PATIENCE if reached else 1)), "-"],
+                input=b'{"type": "task.updated", "task_id": "t", "title": "T"}', stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE, timeout=2 * PATIENCE)
+            self.assertEqual(done.returncode == 0, reached, done.stderr)
+            publisher = stele.Publisher("p", node.endpoint, requests=node.endpoint, key=path)
+            if reached:
+                with publisher:
+                    publisher.publish(stele.task_updated("t", title="T"), timeout=PATIENCE)
+            else:
+                with self.assertRaises(stele.SteleError), publisher:
+                    publisher.publish(stele.task_updated("t", title="T"), timeout=1)
+            self.assertEqual({message["producer"] for message in writer.seen if message["op"] == "hello"},
+                             {"c", "p"} if reached else set())
+            self.assertEqual(bool(writer.seen), reached)
 
     def test_file_object_and_environment_connect(self):
         broker = self.broker(self.alice[0])

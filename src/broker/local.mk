@@ -22,6 +22,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/common/poll.h \
     src/broker/common/send_quota.c src/broker/common/send_quota.h \
     src/broker/common/presence.c src/broker/common/presence.h \
+    src/broker/common/standing.h \
     src/broker/common/settings.c src/broker/common/settings.h \
     src/broker/common/settings_check.c \
     src/broker/ingest/clock_watch.c src/broker/ingest/clock_watch.h \

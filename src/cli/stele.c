@@ -52,11 +52,11 @@ s_take_colour (const cli_option_t *option, const char *value, void *target, char
 }
 
 static const cli_option_t s_global_options [] = {
-    { "events", 0, "ENDPOINT", "endpoint to publish events to (default: STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
+    { "events", 0, "ENDPOINTS", "endpoint to publish events to, or a list of those of several nodes, separated by commas (default: STELE_EVENTS, or " STELE_DEFAULT_EVENTS ")",
         CLI_TEXT, offsetof (cli_t, events), 0, NULL },
-    { "requests", 0, "ENDPOINT", "endpoint for requests (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
+    { "requests", 0, "ENDPOINTS", "endpoint for requests, or a list (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ")",
         CLI_TEXT, offsetof (cli_t, requests), 0, NULL },
-    { "feed", 0, "ENDPOINT", "endpoint of the feed of committed events (default: STELE_FEED, or " STELE_DEFAULT_FEED ")",
+    { "feed", 0, "ENDPOINTS", "endpoint of the feed of committed events, or a list (default: STELE_FEED, or " STELE_DEFAULT_FEED ")",
         CLI_TEXT, offsetof (cli_t, feed), 0, NULL },
     { "key", 0, "FILE", "key to connect with over tcp, as made by 'stele key new' (default: STELE_KEY, or none)",
         CLI_TEXT, offsetof (cli_t, key), 0, NULL },
@@ -153,7 +153,7 @@ s_help_about (const char *name)
     return EX_OK;
 }
 
-//  Endpoints of the options, the environment or the defaults
+//  Endpoints, or lists of them, of the options, the environment or the defaults
 static int
 s_check_endpoints (const cli_t *self, const cli_command_t *command)
 {
@@ -162,10 +162,17 @@ s_check_endpoints (const cli_t *self, const cli_command_t *command)
         { "--feed (STELE_FEED)", self->feed }
     };
     for (size_t i = 0; i < sizeof all / sizeof all [0]; i++) {
-        stele_address_t address;
-        stele_refusal_t refusal;
-        if (stele_address_parse (&address, all [i].name, all [i].endpoint, false, &refusal))
-            return cli_usage_error (command->name, "%s", refusal.message);
+        const char *list = all [i].endpoint;
+        char *endpoint;
+        do {
+            stele_address_t address;
+            stele_refusal_t refusal;
+            endpoint = stele_address_take (&list);
+            int code = stele_address_parse (&address, all [i].name, endpoint? endpoint: "", false, &refusal);
+            free (endpoint);
+            if (code)
+                return cli_usage_error (command->name, "%s", refusal.message);
+        } while (*list);
     }
     return EX_OK;
 }

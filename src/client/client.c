@@ -1,7 +1,7 @@
 /*  client - the class stele_client of include/stele_client.h
 
     Settings, and the three parts of a client, each created when it is first needed:
-    publish/publisher.h, request.h, subscription.h.
+    publish/publisher.h, asker.h, subscription.h.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,12 +11,12 @@
 #include "config.h"
 #include <assert.h>
 #include <czmq.h>
+#include "client/asker.h"
 #include "client/event.h"
 #include "client/connection/permission.h"
 #include "client/connection/fork.h"
 #include "client/connection/key.h"
 #include "client/publish/publisher.h"
-#include "client/request.h"
 #include "client/subscription.h"
 #include "client/trouble.h"
 #include "client/connection/wait.h"
@@ -52,7 +52,7 @@ struct _stele_client_t {
     stele_receipt_fn *receipt_fn;
     void *receipt_arg;
     stele_publisher_t *publisher;
-    stele_requester_t *requester;
+    stele_asker_t *asker;
     stele_subscription_t *subscription;
     stele_refusal_t refusal;        // Of the last failure
 };
@@ -134,7 +134,7 @@ stele_client_destroy (stele_client_t **self_p)
     }
     else {
         stele_publisher_destroy (&self->publisher);
-        stele_requester_destroy (&self->requester);
+        stele_asker_destroy (&self->asker);
         stele_subscription_destroy (&self->subscription);
     }
     free (self->producer);
@@ -168,7 +168,7 @@ stele_client_set_events_endpoint (stele_client_t *self, const char *endpoint)
 void
 stele_client_set_requests_endpoint (stele_client_t *self, const char *endpoint)
 {
-    assert (!self->requester && !self->subscription);
+    assert (!self->asker && !self->subscription);
     s_set (&self->requests, endpoint);
 }
 
@@ -182,7 +182,7 @@ stele_client_set_feed_endpoint (stele_client_t *self, const char *endpoint)
 int
 stele_client_set_key (stele_client_t *self, const char *path)
 {
-    assert (!self->publisher && !self->requester && !self->subscription);
+    assert (!self->publisher && !self->asker && !self->subscription);
     stele_key_t *key = path? stele_key_load (path, &self->refusal): NULL;
     if (path && !key)
         return self->refusal.code;
@@ -500,15 +500,9 @@ s_request (stele_client_t *self, const void *request, size_t size, int timeout_m
         rc = stele_permission_check (self->requests, &self->refusal);
     if (rc)
         return rc;
-    if (!self->requester)
-        self->requester = stele_requester_new (self->requests, self->key);
-    rc = stele_requester_send (self->requester, request, size, &self->refusal);
-    if (rc == 0)
-        rc = stele_requester_receive (self->requester, stele_wait_deadline (timeout_ms), answer,
-            &self->refusal);
-    if (rc != 0)
-        stele_requester_reset (self->requester);
-    return rc;
+    if (!self->asker)
+        self->asker = stele_asker_new (self->requests, self->key);
+    return stele_asker_ask (self->asker, request, size, stele_wait_deadline (timeout_ms), answer, &self->refusal);
 }
 
 int

@@ -1,7 +1,9 @@
 noinst_LTLIBRARIES += src/client/libclient.la
 src_client_libclient_la_SOURCES = \
     src/client/client.c \
+    src/client/asker.c src/client/asker.h \
     src/client/event.c src/client/event.h \
+    src/client/connection/endpoints.c src/client/connection/endpoints.h \
     src/client/connection/fork.c src/client/connection/fork.h \
     src/client/connection/handle.c src/client/connection/handle.h \
     src/client/connection/handshake.c src/client/connection/handshake.h \

@@ -143,6 +143,9 @@ stele_sessions_request (stele_sessions_t *self, stele_requester_t *requester, co
         rc = self->requested? 0: s_send (self, requester, session_id, position, refusal);
         if (rc == 0)
             rc = s_receive (self, requester, session_id, deadline_ms, refusal);
+        //  The connection to one of several nodes was lost
+        if (rc == STELE_EUNAVAILABLE && !stele_requester_socket (requester))
+            rc = STELE_ETIMEOUT;
     } while (rc == STELE_ETIMEOUT && zclock_mono () < deadline_ms);
     return rc;
 }

@@ -58,6 +58,8 @@ struct stele_subscription {
     bool page_open;
     bool requested;                 // A page was requested, and not answered yet
     int64_t requested_ms;
+    int64_t again_ms;               // When to open the feed of the next node; 0: not planned
+    int moves;                      // To other nodes since the last message
     bool received;                  // A message of the feed, since it was opened
     int64_t received_ms;            // When; or when the feed was opened
     int64_t heartbeat_position;     // Position of the last heartbeat
@@ -78,12 +80,19 @@ s_open_feed (stele_subscription_t *self, stele_refusal_t *refusal)
 {
     self->received = false;
     self->received_ms = zclock_mono ();
+    self->again_ms = 0;
     int rc = stele_link_open (self->link, refusal);
     if (rc != 0)
         return rc;
     void *socket = stele_link_socket (self->link);
     stele_topic_subscribe (&self->topic, socket);
     return 0;
+}
+
+static bool
+s_has_others (const stele_subscription_t *self)
+{
+    return stele_endpoints_several (stele_link_endpoints (self->link));
 }
 
 //  Position of the ledger's head; -1 without an answer: then the feed determines it
@@ -195,8 +204,10 @@ s_request_page (stele_subscription_t *self, stele_refusal_t *refusal)
     if (!self->pages_small)
         stele_pack_key_integer (pack, "limit",
             missing < SUBSCRIPTION_PAGE_EVENTS? missing: SUBSCRIPTION_PAGE_EVENTS);
-    if (self->read_to != READ_TO_HEAD)
-        stele_pack_key_integer (pack, "min_position", self->read_to);
+    //  Another node may be behind the one from which the position came
+    int64_t min_position = self->read_to != READ_TO_HEAD? self->read_to: self->position;
+    if (self->read_to != READ_TO_HEAD || stele_endpoints_several (stele_requester_endpoints (self->requester)))
+        stele_pack_key_integer (pack, "min_position", min_position);
     if (count > 0) {
         stele_pack_key (pack, "types");
         stele_pack_array (pack, count);
@@ -268,9 +279,10 @@ s_read_page (stele_subscription_t *self, int64_t deadline_ms, stele_refusal_t *r
         self->requested = false;
         if (rc == 0)
             return s_open_page (self, refusal);
+        bool again = rc == STELE_ETIMEOUT || (rc == STELE_EUNAVAILABLE && !stele_requester_socket (self->requester));
         stele_requester_reset (self->requester);
-        if (rc != STELE_ETIMEOUT || zclock_mono () >= deadline_ms)
-            return rc;
+        if (!again || zclock_mono () >= deadline_ms)
+            return again? STELE_ETIMEOUT: rc;
     }
 }
 
@@ -400,7 +412,7 @@ s_check_ledger (stele_subscription_t *self, const stele_map_t *message, int64_t 
     char ledger [sizeof self->ledger];
     self->ledger_unverified = false;
     //  Other subscriptions learn that from the ledger
-    if (self->live && head < self->heartbeat_position)
+    if (self->live && head < self->heartbeat_position && !s_has_others (self))
         return stele_refuse (refusal, STELE_EBEHIND, NULL, "the ledger ends at position %" PRId64 ", and had %" PRId64
             " before: its end was lost; subscribe again", head, self->heartbeat_position);
     if (!stele_map_text (message, "ledger", ledger, sizeof ledger))
@@ -485,6 +497,7 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
         s_suspect_loss (self, now_ms);
     self->received = true;
     self->received_ms = now_ms;
+    self->moves = 0;
     if (!self->by_user && topic_size > 0 && *topic == '@') {
         self->by_user = true;
         s_suspect_loss (self, now_ms);
@@ -527,19 +540,49 @@ s_next_of_feed (stele_subscription_t *self, stele_event_t **event, int *rc, stel
     return result;
 }
 
+//  The node is lost: connect to the next one
+static void
+s_move (stele_subscription_t *self)
+{
+    stele_endpoints_next (stele_link_endpoints (self->link));
+    self->again_ms = zclock_mono () + stele_endpoints_pause_ms (self->moves++);
+    s_suspect_loss (self, zclock_mono ());
+}
+
+//  With several nodes: is this one lost? Returns a code of s_open_feed.
+static int
+s_check_node (stele_subscription_t *self, stele_refusal_t *refusal)
+{
+    if (!s_has_others (self))
+        return 0;
+    if (!self->again_ms && (stele_link_lost (self->link) || zclock_mono () >= self->received_ms + SUBSCRIPTION_SILENCE_MS))
+        s_move (self);
+    return self->again_ms && zclock_mono () >= self->again_ms? s_open_feed (self, refusal): 0;
+}
+
 //  Wait for the feed. False after the deadline, or on a failure.
 static bool
 s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_refusal_t *refusal)
 {
     *rc = stele_link_refused (self->link, refusal);
+    if (*rc && s_has_others (self)) {
+        s_move (self);
+        //  Another node may accept the key
+        if (self->moves < (int) stele_endpoints_count (stele_link_endpoints (self->link)))
+            *rc = 0;
+    }
     if (*rc) {
         s_open_feed (self, NULL);       // For the next call
         return false;
     }
+    *rc = s_check_node (self, refusal);
+    if (*rc)
+        return false;
     //  Over inproc, only a new connection reaches a broker that was restarted
+    bool others = s_has_others (self);
     int64_t silence_ms = INT64_MAX;
-    if (self->received && stele_link_local (self->link))
-        silence_ms = self->received_ms + SUBSCRIPTION_SILENCE_MS;
+    if (others || (self->received && stele_link_local (self->link)))
+        silence_ms = self->again_ms? self->again_ms: self->received_ms + SUBSCRIPTION_SILENCE_MS;
     zmq_pollitem_t items [2] = {
         { .socket = stele_link_socket (self->link), .events = ZMQ_POLLIN },
         { .socket = stele_link_monitor (self->link), .events = ZMQ_POLLIN }
@@ -554,6 +597,8 @@ s_wait_feed (stele_subscription_t *self, int64_t deadline_ms, int *rc, stele_ref
         *rc = stele_refuse (refusal, STELE_ETIMEOUT, NULL, "no event within the timeout");
         return false;
     }
+    if (others)
+        return true;                    // The next wait opens it
     s_suspect_loss (self, now_ms);
     *rc = s_open_feed (self, refusal);
     return *rc == 0;

@@ -18,7 +18,10 @@
 
 typedef struct stele_subscription stele_subscription_t;
 
-/*  Subscribe to events that match 'topic' (stele_topic_set), or to those of the task with
+/*  'feed' and 'requests' may be lists of endpoints (connection/endpoints.h): positions are the same on all nodes, and
+    when one goes away, the subscription continues at the next.
+
+    Subscribe to events that match 'topic' (stele_topic_set), or to those of the task with
     'task_id' if that is not NULL, after position 'after'; -1 starts with the next event, STELE_FOLLOW_LIVE too, without ever reading the
     ledger. 'key' as in link.h.
     Caller owns return value. NULL, with a refusal, for an invalid endpoint or if the process has no

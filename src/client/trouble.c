@@ -14,13 +14,26 @@
 char *
 stele_trouble_text (const char *endpoint, const void *answer, size_t size)
 {
-    char text [1024], trouble [512] = "", mode [16] = "";
+    char text [1600], trouble [512] = "", mode [16] = "";
     bool holding = false;
-    stele_map_t message, ingest;
+    char writer [64] = "", role [16] = "", endpoints [512] = "";
+    stele_map_t message, ingest, shared;
     if (stele_map_open (&message, answer, size) == 0 && stele_map_map (&message, "ingest", &ingest)) {
         stele_map_bool (&ingest, "holding", &holding);
         stele_map_text (&ingest, "trouble", trouble, sizeof trouble);
         stele_map_text (&ingest, "mode", mode, sizeof mode);
+    }
+    if (stele_map_open (&message, answer, size) == 0 && stele_map_map (&message, "shared_log", &shared)) {
+        stele_map_text (&shared, "role", role, sizeof role);
+        stele_map_text (&shared, "writer", writer, sizeof writer);
+        stele_map_text (&shared, "endpoints", endpoints, sizeof endpoints);
+        stele_map_text (&shared, "trouble", trouble, sizeof trouble);
+    }
+    if (strcmp (role, "follower") == 0) {
+        snprintf (text, sizeof text, "the node at %.160s follows a shared log; its writer is %s (%s)%s%s. It continues by itself when "
+            "a writer can be reached: give the endpoints of all nodes, and set 'advertise' on each", endpoint,
+            *writer? writer: "not known", *endpoints? endpoints: "no endpoint known", *trouble? "; ": "", trouble);
+        return stele_memory_copy (text, strlen (text));
     }
     const char *also = strcmp (mode, "redis") == 0? "; it is in mode redis, where acks wait for Redis": "";
     if (holding)

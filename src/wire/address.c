@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include "base/memory.h"
 #include "wire/address.h"
 
 //  Longest path of a Unix socket; the structure has room for a zero at its end
@@ -144,4 +145,27 @@ stele_address_parse (stele_address_t *self, const char *setting, const char *end
         return s_parse_path (self, &parse, endpoint + 9);
     }
     return s_wrong (&parse, "not an endpoint: write tcp://HOST:PORT, ipc://PATH or inproc://NAME");
+}
+
+static bool
+s_is_endpoint (const char *text)
+{
+    text += strspn (text, " ");
+    return strncmp (text, "tcp://", 6) == 0 || strncmp (text, "ipc://", 6) == 0 || strncmp (text, "inproc://", 9) == 0;
+}
+
+char *
+stele_address_take (const char **list)
+{
+    const char *text = *list + strspn (*list, " ");
+    if (!*text)
+        return NULL;
+    const char *end = strchr (text, ',');
+    while (end && !s_is_endpoint (end + 1))
+        end = strchr (end + 1, ',');
+    size_t size = end? (size_t) (end - text): strlen (text);
+    *list = text + size + (end != NULL);
+    while (size > 0 && text [size - 1] == ' ')
+        size--;
+    return stele_memory_copy (text, size);
 }

@@ -32,4 +32,10 @@ int
     stele_address_parse (stele_address_t *self, const char *setting, const char *endpoint, bool listens,
         stele_refusal_t *refusal);
 
+/*  Take the first endpoint of a list, which then starts after it: endpoints are separated by commas, and a comma
+    separates only if tcp://, ipc:// or inproc:// follows, since a path may have commas. Spaces around endpoints are left
+    out. Caller owns return value. NULL: the list is at its end.             */
+char *
+    stele_address_take (const char **list);
+
 #endif

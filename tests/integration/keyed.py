@@ -33,9 +33,10 @@ def key_file(path, own, server_key, name="alice", mode=0o600):
 
 
 class Keyed:
-    """known: the public keys that it accepts; with keys=False it uses none."""
+    """known: the public keys that it accepts; with keys=False it uses none. writer: it follows the node there."""
 
-    def __init__(self, *known, own=None, keys=True):
+    def __init__(self, *known, own=None, keys=True, writer=None):
+        self.writer = writer
         self.known = set(known)
         self.public, self.secret = own or pair()
         self.seen = []                      # Requests and messages, and who sent them
@@ -90,7 +91,12 @@ class Keyed:
         message = msgpack.unpackb(frames[-1])
         op = message["op"]
         self.seen.append(message)
-        if op == "hello":
+        refusal = {"code": "not_writer", "message": "follows", "writer": self.writer}
+        if self.writer and len(frames) == 2:
+            answer = dict(refusal, op="error")
+        elif self.writer and op == "publish":
+            answer = {"ok": False, "error": refusal}
+        elif op == "hello":
             answer = WELCOME
         elif op == "publish":
             answer = {"op": "ack", "sequence": message["sequence"] + len(message["events"]) - 1, "position": 1}

@@ -13,6 +13,11 @@ TESTS += tests/unit/test_client
 tests_unit_test_client_SOURCES = tests/unit/test_client.c
 tests_unit_test_client_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_endpoints
+TESTS += tests/unit/test_endpoints
+tests_unit_test_endpoints_SOURCES = tests/unit/test_endpoints.c
+tests_unit_test_endpoints_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_client_key
 TESTS += tests/unit/test_client_key
 tests_unit_test_client_key_SOURCES = tests/unit/test_client_key.c

@@ -67,8 +67,9 @@ stele_answer_key_refusal (stele_pack_t *pack, int code, const stele_refusal_t *r
         stele_pack_key_string (pack, "field", refusal->field);
 }
 
-void
-stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode, int64_t expected)
+//  'expected' 0, 'writer' "": the error has none
+static void
+s_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode, int64_t expected, const char *writer)
 {
     stele_pack_clear (pack);
     stele_pack_map_begin (pack);
@@ -80,8 +81,22 @@ stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const c
     stele_answer_key_refusal (pack, s_answer_code (refusal->code), refusal);
     if (expected)
         stele_pack_key_integer (pack, "expected", expected);
+    if (*writer)
+        stele_pack_key_string (pack, "writer", writer);
     stele_pack_map_end (pack);
     stele_pack_map_end (pack);
+}
+
+void
+stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode, int64_t expected)
+{
+    s_refuse (pack, refusal, mode, expected, "");
+}
+
+void
+stele_answer_not_writer (stele_pack_t *pack, const stele_refusal_t *refusal, const char *writer)
+{
+    s_refuse (pack, refusal, NULL, 0, writer);
 }
 
 //  -- entries that the router reads and adds ------------------------------------------------

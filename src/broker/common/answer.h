@@ -29,6 +29,10 @@ void
 void
     stele_answer_refuse (stele_pack_t *pack, const stele_refusal_t *refusal, const char *mode, int64_t expected);
 
+/*  The same for not_writer: the error also has "writer", where the writer answers requests, unless that is "". */
+void
+    stele_answer_not_writer (stele_pack_t *pack, const stele_refusal_t *refusal, const char *writer);
+
 /*  Pack "code", "message" and, where one is to blame, "field" into a map that was begun. */
 void
     stele_answer_key_refusal (stele_pack_t *pack, int code, const stele_refusal_t *refusal);

@@ -18,6 +18,7 @@
 #include "broker/common/denied.h"
 #include "broker/common/presence.h"
 #include "broker/common/settings.h"
+#include "broker/common/standing.h"
 
 typedef enum { TEXT, OPTIONAL, WORD, FLAG, COUNT } s_type_t;
 typedef enum { FILE_, LIVE_, OPTION_ } s_where_t;
@@ -59,6 +60,7 @@ stele_settings_new (void)
     assert (uuid);
     snprintf (self->instance, sizeof self->instance, "%s", zuuid_str (uuid));
     zuuid_destroy (&uuid);
+    self->standing = STELE_NEW (stele_standing_t);
     self->presence = stele_presence_new ();
     self->denied = stele_denied_new ();
     return self;
@@ -74,6 +76,7 @@ stele_settings_destroy (stele_settings_t **self_p)
     for (size_t i = 0; i < SETTING_COUNT; i++)
         if (s_settings [i].type < FLAG)
             free (*(char **) ((char *) self + s_settings [i].offset));
+    free (self->standing);
     stele_presence_destroy (&self->presence);
     stele_denied_destroy (&self->denied);
     free (self);

@@ -48,7 +48,8 @@
     X ("shared-log-unreplicated", shared_log_unreplicated, FLAG, "no", NULL, FILE, "Lead although commits of PostgreSQL do not wait for a standby: acks then hold only as long as its primary.") \
     X ("node", node, OPTIONAL, "", "NAME", FILE, "Name of this node, different from those of all other nodes of the log; the host name if not set.") \
     X ("role", role, WORD, "auto", "auto|follower", FILE, "auto: lead if no other node does. follower: never lead.") \
-    X ("advertise", advertise, OPTIONAL, "", "ENDPOINTS", FILE, "Where clients reach the events endpoint of this node; other nodes name it while this one leads.")
+    X ("advertise", advertise, OPTIONAL, "", "ENDPOINTS", FILE, "Where clients reach the events endpoint of this node; other nodes name it while this one leads.") \
+    X ("advertise-requests", advertise_requests, OPTIONAL, "", "ENDPOINTS", FILE, "The same for the endpoint of requests.")
 
 #define STELE_SETTINGS_BACKUP(X) \
     X ("backup", backup, OPTIONAL, "", "DIRECTORY", FILE, "Keep backups of the ledger in DIRECTORY, on another disk if possible: a snapshot per day, verified, and every event in between.") \
@@ -139,6 +140,7 @@
 typedef struct {
     STELE_SETTINGS (STELE_SETTING_MEMBER)
     char instance [33];             // Random, hex: distinguishes brokers in one process
+    struct stele_standing *standing;    // Owned: whether this node leads (standing.h)
     struct stele_presence *presence;    // Owned: when producers were last heard (presence.h)
     struct stele_denied *denied;       // Owned: refused access that is not recorded yet (denied.h)
     struct stele_access *access;    // Borrowed: keys and roles (access/access.h); NULL: no keys

@@ -257,7 +257,7 @@ int
 stele_lead_refuse (stele_writer_t *writer)
 {
     const stele_lead_t *self = writer->lead;
-    const char *known = *self->writer_endpoints? self->writer_endpoints: "not known";
+    const char *known = *self->writer_events? self->writer_events: "not known";
     stele_refusal_t refusal;
     stele_refuse (&refusal, STELE_ENOT_WRITER, NULL, "this node follows the shared log; its writer is %s (%s)",
         *self->writer_name? self->writer_name: "not known", known);
@@ -265,7 +265,7 @@ stele_lead_refuse (stele_writer_t *writer)
     if (writer->input->source == STELE_FROM_PIPELINE)
         return 0;
     if (writer->input->source == STELE_FROM_MAILBOX) {
-        stele_answer_refuse (writer->pack, &refusal, NULL, 0);
+        stele_answer_not_writer (writer->pack, &refusal, self->writer_requests);
         stele_writer_answer (writer);
         return 0;
     }
@@ -274,8 +274,8 @@ stele_lead_refuse (stele_writer_t *writer)
     stele_pack_key_string (writer->pack, "op", "error");
     stele_pack_key_string (writer->pack, "code", stele_error_name (refusal.code));
     stele_pack_key_string (writer->pack, "message", refusal.message);
-    if (*self->writer_endpoints)
-        stele_pack_key_string (writer->pack, "writer", self->writer_endpoints);
+    if (*self->writer_events)
+        stele_pack_key_string (writer->pack, "writer", self->writer_events);
     stele_pack_map_end (writer->pack);
     stele_writer_answer (writer)->is_error = true;
     return 0;
@@ -295,10 +295,13 @@ s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
     stele_pack_array (pack, (size_t) self->node_count);
     for (int i = 0; i < self->node_count; i++) {
         const stele_log_node_t *node = &self->nodes [i];
+        char events [STELE_NODE_ENDPOINTS_MAX + 1], requests [STELE_NODE_ENDPOINTS_MAX + 1];
+        stele_node_split (node->endpoints, events, requests);
         stele_pack_map_begin (pack);
         stele_pack_key_string (pack, "node", node->name);
         stele_pack_key_string (pack, "role", node->role);
-        stele_pack_key_string (pack, "endpoints", *node->endpoints? node->endpoints: NULL);
+        stele_pack_key_string (pack, "endpoints", *events? events: NULL);
+        stele_pack_key_string (pack, "requests", *requests? requests: NULL);
         stele_pack_key_string (pack, "version", node->version);
         stele_pack_key_integer (pack, "epoch", node->epoch);
         stele_pack_key_integer (pack, "number", node->number);
@@ -310,6 +313,13 @@ s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
 }
 
 void
+stele_lead_key_node (const stele_writer_t *writer, stele_pack_t *pack)
+{
+    const stele_lead_t *self = writer->lead;
+    stele_node_key (stele_shared_log_node (self->log), self->leads, self->end.epoch, pack);
+}
+
+void
 stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
 {
     const stele_lead_t *self = writer->lead;
@@ -317,13 +327,12 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     bool behind = !self->leads && self->known > self->end.number;
     int64_t since_ms = self->in_doubt? self->doubted_ms: *self->trouble? self->trouble_ms: now_ms;
     stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "node", stele_shared_log_node (self->log));
-    stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
+    stele_lead_key_node (writer, pack);
     stele_pack_key_string (pack, "state", s_state (self));
     stele_pack_key_integer (pack, "state_ms", now_ms - since_ms);
     stele_pack_key_string (pack, "writer", *self->writer_name? self->writer_name: NULL);
-    stele_pack_key_string (pack, "endpoints", *self->writer_endpoints? self->writer_endpoints: NULL);
-    stele_pack_key_integer (pack, "epoch", self->end.epoch);
+    stele_pack_key_string (pack, "endpoints", *self->writer_events? self->writer_events: NULL);
+    stele_pack_key_string (pack, "requests", *self->writer_requests? self->writer_requests: NULL);
     stele_pack_key_integer (pack, "number", self->end.number);
     stele_pack_key_integer (pack, "lag_batches", behind? self->known - self->end.number: 0);
     stele_pack_key_integer (pack, "lag_ms", behind? now_ms - self->current_ms: 0);

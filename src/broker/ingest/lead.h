@@ -95,6 +95,10 @@ void
 int
     stele_lead_refuse (stele_writer_t *writer);
 
+/*  Pack node, role and epoch into a map that was begun.                     */
+void
+    stele_lead_key_node (const stele_writer_t *writer, stele_pack_t *pack);
+
 /*  Pack the statistics: a map.                                              */
 void
     stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include "base/clock.h"
 #include "broker/common/log.h"
+#include "broker/common/node.h"
+#include "broker/common/standing.h"
 #include "broker/ingest/lead_internal.h"
 
 #define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
@@ -136,6 +138,14 @@ s_compare (stele_writer_t *writer, const stele_log_head_t *head)
 
 //  -- roles -------------------------------------------------------------------------------
 
+//  Show to the threads that answer requests whether this node leads
+static void
+s_show (const stele_writer_t *writer, int64_t epoch)
+{
+    atomic_store (&writer->settings->standing->epoch, epoch);
+    atomic_store (&writer->settings->standing->leads, writer->lead->leads);
+}
+
 void
 stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
 {
@@ -145,12 +155,13 @@ stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head)
         stele_log_info ("following", "shared log: this node follows; %s leads, at batch %" PRId64, *head->writer? head->writer:
             "no node", head->end.number);
     snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
-    snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
+    stele_node_split (head->endpoints, self->writer_events, self->writer_requests);
     self->known = head->end.number;
     self->expired = head->expired;
     if (self->leads)
         self->current_ms = stele_clock_steady_ms ();
     self->leads = false;
+    s_show (writer, head->end.epoch);
     stele_ledger_record (writer->ledger, false);
 }
 
@@ -209,9 +220,10 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     self->leads = true;
     self->replicated = stele_shared_log_replicated (self->log);
     self->end.epoch = head->end.epoch;
+    s_show (writer, self->end.epoch);
     self->alive_ms = stele_clock_steady_ms ();
     snprintf (self->writer_name, sizeof self->writer_name, "%s", head->writer);
-    snprintf (self->writer_endpoints, sizeof self->writer_endpoints, "%s", head->endpoints);
+    stele_node_split (head->endpoints, self->writer_events, self->writer_requests);
     stele_log_info ("leading", "shared log: this node leads, epoch %" PRId64 ", after batch %" PRId64 ", position %" PRId64,
         self->end.epoch, self->end.number, self->end.position);
     return self->end.number == 0? s_found (writer): 0;
@@ -331,6 +343,7 @@ stele_lead_resign (stele_writer_t *writer)
     stele_log_info ("resigned", "shared log: this node does not lead any more, after batch %" PRId64, self->end.number);
     stele_shared_log_resign (self->log);
     self->leads = false;
+    s_show (writer, self->end.epoch);
 }
 
 //  -- start -------------------------------------------------------------------------------

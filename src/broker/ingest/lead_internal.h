@@ -46,7 +46,8 @@ struct stele_lead {
     stele_log_node_t nodes [STELE_LOG_NODES];   // As of 'listed_ms'
     int node_count;
     char writer_name [STELE_NODE_NAME_MAX + 1];
-    char writer_endpoints [STELE_NODE_ENDPOINTS_MAX + 1];
+    char writer_events [STELE_NODE_ENDPOINTS_MAX + 1];      // Its endpoints; "": not known
+    char writer_requests [STELE_NODE_ENDPOINTS_MAX + 1];
     char trouble [700];             // Why it does not follow; "": it does
 };
 

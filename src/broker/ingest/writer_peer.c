@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "broker/access/access.h"
+#include "broker/ingest/lead.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
 #include "base/clock.h"
@@ -140,6 +141,8 @@ s_welcome (stele_writer_t *self, const stele_producer_t *producer)
     //  An ack promises less in this mode
     if (self->redis_mode)
         stele_pack_key_string (self->pack, "mode", "redis");
+    if (self->lead)
+        stele_lead_key_node (self, self->pack);
     stele_pack_map_end (self->pack);
     stele_writer_answer (self);
 }

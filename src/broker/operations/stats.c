@@ -12,6 +12,8 @@
 
 #include <czmq.h>
 #include "stele_library.h"
+#include "broker/common/node.h"
+#include "broker/common/standing.h"
 #include "broker/operations/query.h"
 #include "cache/redis/redis.h"
 #include "ledger/ledger.h"
@@ -162,6 +164,15 @@ s_pack_losses (stele_query_t *self, stele_pack_t *pack)
 }
 
 static void
+s_pack_node (const stele_query_t *self, stele_pack_t *pack)
+{
+    char name [STELE_NODE_NAME_MAX + 1];
+    stele_standing_t *standing = self->settings->standing;
+    stele_node_name (self->settings, name);
+    stele_node_key (name, atomic_load (&standing->leads), atomic_load (&standing->epoch), pack);
+}
+
+static void
 s_pack_users (const stele_query_t *self, stele_pack_t *pack)
 {
     stele_pack_key (pack, "users");
@@ -185,6 +196,8 @@ stele_operation_info (stele_query_t *self, stele_params_t *params, stele_pack_t 
     else
         stele_pack_text (pack, self->has_cache? "dual": "sqlite", self->has_cache? 4: 6);
     stele_pack_key_integer (pack, "started_at", self->started_at_us);
+    if (strcmp (self->settings->shared_log, "none"))
+        s_pack_node (self, pack);
     s_pack_limits (self, pack);
     s_pack_part (self, "endpoints", "endpoints", pack);
     s_pack_parts (pack);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/run/slots.h"
+#include "wire/address.h"
 #include "wire/key_file.h"
 
 #define SLOTS_MAX 1000
@@ -53,8 +54,8 @@ s_key_name (const char *key, char *name, size_t size)
     stele_key_file_destroy (&file);
 }
 
-char *
-cli_slots_folder (const char *place, const char *endpoint, const char *key, char *error, size_t error_size)
+static char *
+s_folder (const char *place, const char *endpoint, const char *key, char *error, size_t error_size)
 {
     char name [80] = "";
     if (key && *key && strncmp (endpoint, "tcp:", 4) == 0)
@@ -92,6 +93,16 @@ cli_slots_folder (const char *place, const char *endpoint, const char *key, char
         return NULL;
     }
     return stele_memory_copy (path, strlen (path));
+}
+
+char *
+cli_slots_folder (const char *place, const char *endpoints, const char *key, char *error, size_t error_size)
+{
+    //  Nodes can be added to a list: what was spooled before is sent by the next run
+    char *first = stele_address_take (&endpoints);
+    char *folder = s_folder (place, first? first: "", key, error, error_size);
+    free (first);
+    return folder;
 }
 
 //  -- clients -------------------------------------------------------------------------

@@ -14,11 +14,11 @@
 
 #include "cli/shared/cli.h"
 
-/*  The folder of the spools for this endpoint and key (NULL: none), which is created if necessary: in 'place', or by
-    default in $XDG_STATE_HOME/stele/run or ~/.local/state/stele/run. Caller frees return value.
-    NULL: there is none; the reason is in 'error'.                           */
+/*  The folder of the spools for this endpoint (of a list: the first) and key (NULL: none), which is created if
+    necessary: in 'place', or by default in $XDG_STATE_HOME/stele/run or ~/.local/state/stele/run. Caller frees
+    return value. NULL: there is none; the reason is in 'error'.                           */
 char *
-    cli_slots_folder (const char *place, const char *endpoint, const char *key, char *error, size_t error_size);
+    cli_slots_folder (const char *place, const char *endpoints, const char *key, char *error, size_t error_size);
 
 /*  A client with the first free spool, whose path is stored in *path_p (caller frees it). 'name' is
     that of the producer, with /2, /3 ... for further runs at the same time; NULL: a random one per

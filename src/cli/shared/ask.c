@@ -109,6 +109,7 @@ s_status_of (int code)
         case STELE_ETIMEOUT:
             return EX_UNAVAILABLE;
         case STELE_EUNAVAILABLE:
+        case STELE_ENOT_WRITER:
             return EX_TEMPFAIL;
         case STELE_EUNKNOWN_OP:
         case STELE_EPROTOCOL:

@@ -12,11 +12,13 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "cli/shared/reach.h"
+#include "wire/address.h"
 
 static int
 s_connect_ipc (const char *path)
@@ -97,8 +99,8 @@ s_connect_tcp (const char *address, int timeout_ms, bool has_key, bool *demands_
     return error;
 }
 
-cli_reach_t
-cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, size_t size)
+static cli_reach_t
+s_reach (const char *endpoint, const char *key, int timeout_ms, char *why, size_t size)
 {
     int error = EINVAL;
     bool demands_key = false;
@@ -129,4 +131,17 @@ cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, siz
             snprintf (why, size, "%s", error == EINVAL? "no answer": strerror (error));
             return CLI_REACH_UNKNOWN;
     }
+}
+
+cli_reach_t
+cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, size_t size)
+{
+    cli_reach_t reach = CLI_REACH_UNKNOWN;
+    char *one = stele_address_take (&endpoint);
+    while (one) {
+        reach = s_reach (one, key, timeout_ms, why, size);
+        free (one);
+        one = reach == CLI_REACH_ACCEPTS? NULL: stele_address_take (&endpoint);
+    }
+    return reach;
 }

@@ -18,7 +18,8 @@ typedef enum {
     CLI_REACH_PERMISSION            // This user may not connect
 } cli_reach_t;
 
-/*  Connect to the endpoint and disconnect. 'key' is that of this client, NULL: none. Waits at most 'timeout_ms' to connect,
+/*  Connect to the endpoint, or to one after the other of a list until something accepts, and disconnect. 'key' is
+    that of this client, NULL: none. Waits at most 'timeout_ms' to connect,
     and as long for the greeting of a broker (tcp://). 'why' becomes a sentence for people, without a full stop. */
 cli_reach_t
     cli_reach (const char *endpoint, const char *key, int timeout_ms, char *why, size_t size);

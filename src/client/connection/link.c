@@ -1,4 +1,4 @@
-/*  link - a socket connected to one endpoint, which reports each new connection
+/*  link - a socket connected to one endpoint of a list, which reports each new connection
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,6 +13,8 @@
 #define LINK_RECONNECT_MAX_MS  2000
 #define LINK_HANDSHAKE_MS      5000
 
+#define LINK_LOST_EVENTS (ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED)
+
 //  Idle time after which the kernel probes the connection
 #define LINK_KEEPALIVE_S       10
 
@@ -20,12 +22,15 @@ struct stele_link {
     int type;
     int receive_max;
     int64_t bytes_max;
-    char *endpoint;
-    const stele_key_t *key;         // NULL: none
+    stele_endpoints_t *endpoints;
+    char *endpoint;                 // Of the socket
+    const stele_key_t *given;       // NULL: none
+    const stele_key_t *key;         // ... for this endpoint
     zsock_t *socket;
     zsock_t *monitor;
     stele_handshake_t handshake;
     bool fresh;                     // inproc: opened, and not reported yet
+    bool lost;                      // Since it was opened
 };
 
 stele_link_t *
@@ -35,9 +40,15 @@ stele_link_new (int type, const char *endpoint, const stele_key_t *key, int rece
     self->type = type;
     self->receive_max = receive_max;
     self->bytes_max = bytes_max;
-    self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
-    self->key = stele_key_counts_at (endpoint)? key: NULL;
+    self->endpoints = stele_endpoints_new (endpoint);
+    self->given = key;
     return self;
+}
+
+stele_endpoints_t *
+stele_link_endpoints (stele_link_t *self)
+{
+    return self->endpoints;
 }
 
 static void
@@ -59,6 +70,7 @@ stele_link_destroy (stele_link_t **self_p, int linger_ms)
     if (!self)
         return;
     s_close (self, linger_ms);
+    stele_endpoints_destroy (&self->endpoints);
     free (self->endpoint);
     free (self);
     *self_p = NULL;
@@ -73,7 +85,7 @@ stele_link_close (stele_link_t *self)
 bool
 stele_link_local (const stele_link_t *self)
 {
-    return strncmp (self->endpoint, "inproc:", 7) == 0;
+    return strncmp (stele_endpoints_current (self->endpoints), "inproc:", 7) == 0;
 }
 
 static void
@@ -84,8 +96,8 @@ s_watch (stele_link_t *self)
     char endpoint [80];
     snprintf (endpoint, sizeof endpoint, "inproc://stele-link-%s", zuuid_str (name));
     zuuid_destroy (&name);
-    if (zmq_socket_monitor (zsock_resolve (self->socket), endpoint,
-            STELE_HANDSHAKE_EVENTS) != 0)
+    int events = stele_endpoints_several (self->endpoints)? STELE_HANDSHAKE_EVENTS | LINK_LOST_EVENTS: STELE_HANDSHAKE_EVENTS;
+    if (zmq_socket_monitor (zsock_resolve (self->socket), endpoint, events) != 0)
         return;
     self->monitor = zsock_new (ZMQ_PAIR);
     assert (self->monitor);
@@ -98,7 +110,16 @@ int
 stele_link_open (stele_link_t *self, stele_refusal_t *refusal)
 {
     s_close (self, 0);
-    stele_handshake_restart (&self->handshake);
+    //  Of several nodes, each ends one handshake
+    if (stele_endpoints_several (self->endpoints))
+        self->handshake.refusal.code = 0;
+    else
+        stele_handshake_restart (&self->handshake);
+    const char *endpoint = stele_endpoints_current (self->endpoints);
+    free (self->endpoint);
+    self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
+    self->key = stele_key_counts_at (endpoint)? self->given: NULL;
+    self->lost = false;
     self->socket = zsock_new (self->type);
     if (!self->socket)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
@@ -171,10 +192,18 @@ stele_link_connected (stele_link_t *self)
         memcpy (&value, part + sizeof event, sizeof value);
         if (zsock_rcvmore (self->monitor))
             zmq_recv (monitor, part, sizeof part, 0);
+        if (event & LINK_LOST_EVENTS)
+            self->lost = true;
         if (stele_handshake_event (&self->handshake, event, value, self->endpoint, self->key))
             connected = true;
     }
     return connected;
+}
+
+bool
+stele_link_lost (const stele_link_t *self)
+{
+    return self->lost;
 }
 
 bool

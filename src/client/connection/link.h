@@ -1,4 +1,4 @@
-/*  link - a socket connected to one endpoint, which reports each new connection
+/*  link - a socket connected to one endpoint of a list, which reports each new connection
 
     ZeroMQ reconnects silently, but messages in flight are lost and a restarted broker has
     no state of its clients: after every connection the user of a link must repeat the
@@ -13,12 +13,13 @@
 #define STELE_LINK_H_INCLUDED
 
 #include <czmq.h>
+#include "client/connection/endpoints.h"
 #include "client/connection/key.h"
 #include "model/refusal.h"
 
 typedef struct stele_link stele_link_t;
 
-/*  Create a link that is not open yet. 'type' is a ZMQ socket type, key the one to use over tcp
+/*  Create a link that is not open yet. 'type' is a ZMQ socket type, 'endpoint' a list (endpoints.h), key the one to use over tcp
     (NULL: none; it must outlive the link), receive_max the number of messages that may queue for
     receiving, bytes_max the size of the largest message to accept. A REQ socket is relaxed and correlated.
     Caller owns return value.                                                */
@@ -30,7 +31,11 @@ stele_link_t *
 void
     stele_link_destroy (stele_link_t **self_p, int linger_ms);
 
-/*  Open, or drop the connection with all messages in flight and open again.
+/*  The nodes to which it may connect: after a change, open the link again. Owned by the link. */
+stele_endpoints_t *
+    stele_link_endpoints (stele_link_t *self);
+
+/*  Open, or drop the connection with all messages in flight and open again, at the current endpoint.
     Returns 0, STELE_EINVALID_FIELD for an invalid endpoint, or STELE_EUNAVAILABLE if the
     process has no socket left.                                              */
 int
@@ -50,6 +55,11 @@ void *
 /*  Has a connection been established since the last call?                   */
 bool
     stele_link_connected (stele_link_t *self);
+
+/*  Has a connection been lost, or an attempt failed, since the link was opened? Known only if there were several
+    endpoints then: libzmq tries the same one again.                         */
+bool
+    stele_link_lost (const stele_link_t *self);
 
 /*  Has the broker refused the connection since it was opened, or since the last call? Returns
     STELE_EUNAUTHORIZED with the reason (handshake.h; 'refusal' may be NULL), or 0. Open the link again to try again.  */

@@ -71,6 +71,12 @@ stele_dialog_ended (const stele_dialog_t *self)
     return self->state == ENDED;
 }
 
+const char *
+stele_dialog_writer (const stele_dialog_t *self)
+{
+    return self->follows && self->state != ENDED? self->writer: NULL;
+}
+
 int64_t
 stele_dialog_waiting (const stele_dialog_t *self)
 {
@@ -86,7 +92,7 @@ stele_dialog_flush (stele_dialog_t *self)
 void
 stele_dialog_disconnected (stele_dialog_t *self)
 {
-    self->greeted = false;
+    self->greeted = self->follows = false;
     if (self->state == ENDED)
         return;
     self->state = HANDSHAKE;
@@ -96,7 +102,7 @@ stele_dialog_disconnected (stele_dialog_t *self)
 void
 stele_dialog_handshake (stele_dialog_t *self)
 {
-    self->greeted = false;
+    self->greeted = self->follows = false;
     if (self->state == ENDED)
         return;
     self->state = HANDSHAKE;

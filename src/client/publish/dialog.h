@@ -7,7 +7,7 @@
 
              HANDSHAKE ── welcome ──► READY
                  ▲                      │
-                 └── new connection, ───┤ no_hello, no ack for too long
+                 └── new connection, ───┤ no_hello, not_writer, no ack for too long
                                         └── fenced, ledger lost, ... ──► ENDED
 
     An event is settled when it is acked or refused. The class spans two files: dialog.c
@@ -119,6 +119,11 @@ int64_t
 
 bool
     stele_dialog_ended (const stele_dialog_t *self);
+
+/*  Does the node at the other end follow another one? Then the endpoints that it names as those of the writer, "" if
+    it names none, until the next handshake: connect there. NULL: it does not.  */
+const char *
+    stele_dialog_writer (const stele_dialog_t *self);
 
 /*  Number of events that are not in flight yet.                             */
 int64_t

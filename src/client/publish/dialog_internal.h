@@ -22,6 +22,8 @@ struct stele_dialog {
     stele_dialog_state_t state;
     bool hello_due;
     bool greeted;                   // A welcome came on this connection
+    bool follows;                   // The node of this connection is not the writer
+    char writer [1024];             // ... and names it; "": it does not
 
     bool welcomed;                  // Set by the first welcome, with the following fields
     char ledger [64];

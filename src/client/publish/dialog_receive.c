@@ -255,6 +255,21 @@ s_on_bad_message (stele_dialog_t *self, int code, const char *text)
     s_hold (self, 0, DIALOG_HOLD_MS);
 }
 
+//  This node follows the one that writes. Each message in flight gets the same error.
+static void
+s_on_not_writer (stele_dialog_t *self, const stele_map_t *message, const char *text)
+{
+    if (self->follows)
+        return;
+    stele_dialog_disconnected (self);
+    self->follows = true;
+    if (!stele_map_text (message, "writer", self->writer, sizeof self->writer))
+        *self->writer = 0;
+    stele_notice_t notice = stele_dialog_notice (self, STELE_NOTICE_FOLLOWS);
+    snprintf (notice.message, sizeof notice.message, "%s", text);
+    stele_notices_put (self->notices, &notice);
+}
+
 static void
 s_on_error (stele_dialog_t *self, const stele_map_t *message)
 {
@@ -267,6 +282,9 @@ s_on_error (stele_dialog_t *self, const stele_map_t *message)
         case STELE_EPROTOCOL:
         case STELE_EUNAUTHORIZED:
             stele_dialog_end_with (self, code, "%s", text);
+            break;
+        case STELE_ENOT_WRITER:
+            s_on_not_writer (self, message, text);
             break;
         case STELE_EMALFORMED:
         case STELE_EMISSING_FIELD:

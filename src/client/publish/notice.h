@@ -20,6 +20,7 @@ typedef enum {
     STELE_NOTICE_ACKED,             // .number, .position, .duplicate
     STELE_NOTICE_REFUSED,           // .number, .code, .message
     STELE_NOTICE_UNREACHED,         // .code, .message: the broker refuses the connection, until the next WELCOME
+    STELE_NOTICE_FOLLOWS,           // .message: that node is not the writer, until the next WELCOME
     STELE_NOTICE_ENDED              // .code, .message: this producer has ended
 } stele_notice_kind_t;
 

@@ -36,6 +36,7 @@ struct stele_publisher {
     int64_t window;
     int64_t bytes_max;              // 0 before the first welcome
     stele_refusal_t unreached;      // The broker refuses the connection; code 0: it does not
+    char follows [640];             // What the last node answered that is not the writer; "": none did
     stele_refusal_t ended;          // Why this producer has ended; code 0: it has not
     stele_refusals_t *refusals;
 };
@@ -212,12 +213,17 @@ s_take_notice (stele_publisher_t *self, const stele_notice_t *notice)
         stele_refuse (&self->unreached, notice->code, "key", "%s", notice->message);
         return;
     }
+    if (notice->kind == STELE_NOTICE_FOLLOWS) {
+        snprintf (self->follows, sizeof self->follows, "%s", notice->message);
+        return;
+    }
     if (notice->window > 0) {
         self->window = notice->window;
         self->bytes_max = notice->bytes_max;
     }
     if (notice->kind == STELE_NOTICE_WELCOME) {
         self->unreached.code = 0;
+        *self->follows = 0;
         if (self->spool)
             s_note_offset (self, notice);
         return;
@@ -355,6 +361,9 @@ s_timeout (const stele_publisher_t *self, stele_refusal_t *refusal, const char *
     }
     if (self->bytes_max == 0 && stele_permission_check (self->endpoint, refusal))
         return STELE_EUNAUTHORIZED;
+    if (*self->follows)
+        return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%s: no node of %.160s writes; the last one that answered: %s", what,
+            self->endpoint, self->follows);
     return stele_refuse (refusal, STELE_ETIMEOUT, NULL, "%s", what);
 }
 

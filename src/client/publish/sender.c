@@ -31,7 +31,9 @@ typedef struct {
     bool keep;                      // ... with 'keep'
     bool received;                  // Anything since the link was opened
     int64_t received_ms;            // When; or when the link was opened
-    int64_t again_ms;               // When to connect again after a refusal; 0: there was none
+    int64_t again_ms;               // When to connect again, after a refusal or to another node; 0: not planned
+    bool moving;                    // ... to another node
+    int moves;                      // Since the last welcome
     bool refusal_reported;          // Since the last connection
     int64_t now_ms;                 // Of the monotonic clock
 } sender_t;
@@ -75,12 +77,29 @@ s_sender_destroy (sender_t **self_p)
 static void
 s_handshake_if_connected (sender_t *self)
 {
-    if (!stele_link_connected (self->link))
+    if (!stele_link_connected (self->link) || self->moving)
         return;
     self->received_ms = self->now_ms;
     self->again_ms = 0;
     self->refusal_reported = false;
     stele_dialog_handshake (self->dialog);
+}
+
+static bool
+s_has_others (const sender_t *self)
+{
+    return stele_endpoints_several (stele_link_endpoints (self->link));
+}
+
+//  Connect to another node: the writer, if its endpoints are known and can be used, or the next one
+static void
+s_move (sender_t *self, const char *writer)
+{
+    stele_endpoints_t *endpoints = stele_link_endpoints (self->link);
+    if (!writer || !stele_endpoints_go (endpoints, writer))
+        stele_endpoints_next (endpoints);
+    self->moving = true;
+    self->again_ms = self->now_ms + stele_endpoints_pause_ms (self->moves++);
 }
 
 //  The broker refused the connection: libzmq may not try again, but its operator may change that
@@ -90,10 +109,34 @@ s_take_refusal (sender_t *self)
     stele_refusal_t refusal;
     if (!stele_link_refused (self->link, &refusal))
         return;
+    //  Of several nodes, another one may accept the key
+    bool tried = self->moves + 1 >= (int) stele_endpoints_count (stele_link_endpoints (self->link));
+    if (s_has_others (self))
+        s_move (self, NULL);
     self->again_ms = self->now_ms + SENDER_REFUSED_MS;
-    if (!self->refusal_reported)
-        stele_dialog_report_refusal (self->dialog, refusal.code, refusal.message);
+    if (self->refusal_reported || !tried)
+        return;
+    stele_dialog_report_refusal (self->dialog, refusal.code, refusal.message);
     self->refusal_reported = true;
+}
+
+//  Is this node lost, or not the writer?
+static void
+s_check_node (sender_t *self)
+{
+    const char *writer = stele_dialog_writer (self->dialog);
+    if (self->moving)
+        return;
+    if (writer || (s_has_others (self) && stele_link_lost (self->link)))
+        s_move (self, writer);
+}
+
+//  How long this node may be silent
+static int64_t
+s_patience_ms (const sender_t *self)
+{
+    bool others = self->link && s_has_others (self) && !stele_dialog_greeted (self->dialog);
+    return others? stele_endpoints_patience_ms (self->moves): stele_dialog_silence_ms (self->dialog);
 }
 
 static void
@@ -104,6 +147,7 @@ s_open (sender_t *self)
     self->received = false;
     self->received_ms = self->now_ms;
     self->again_ms = 0;
+    self->moving = false;
     if (stele_link_open (self->link, &refusal) != 0)
         stele_dialog_end (self->dialog, refusal.code, refusal.message);
     s_handshake_if_connected (self);
@@ -116,10 +160,15 @@ s_check_link (sender_t *self)
     if (stele_dialog_ended (self->dialog))
         return;
     s_take_refusal (self);
+    s_check_node (self);
     if (self->again_ms && self->now_ms >= self->again_ms)
         s_open (self);
-    if (self->now_ms < self->received_ms + stele_dialog_silence_ms (self->dialog))
+    if (self->moving || self->now_ms < self->received_ms + s_patience_ms (self))
         return;
+    if (s_has_others (self)) {
+        s_move (self, NULL);
+        return;
+    }
     //  Over inproc, a broker that never sent anything has not bound yet
     if (self->received || !stele_link_local (self->link)) {
         s_open (self);
@@ -162,6 +211,8 @@ s_receive_answers (sender_t *self)
             self->received_ms = self->now_ms;
             stele_dialog_receive (self->dialog, zmq_msg_data (&frame), zmq_msg_size (&frame),
                 self->now_ms);
+            if (stele_dialog_greeted (self->dialog))
+                self->moves = 0;
         }
         zmq_msg_close (&frame);
         if (size < 0)
@@ -218,8 +269,8 @@ static long
 s_timeout_ms (const sender_t *self)
 {
     int64_t deadline = stele_dialog_deadline (self->dialog, self->now_ms);
-    int64_t silent = self->received_ms + stele_dialog_silence_ms (self->dialog);
-    if (self->link && !stele_dialog_ended (self->dialog) && silent < deadline)
+    int64_t silent = self->received_ms + s_patience_ms (self);
+    if (self->link && !self->moving && !stele_dialog_ended (self->dialog) && silent < deadline)
         deadline = silent;
     if (self->again_ms && self->again_ms < deadline)
         deadline = self->again_ms;

@@ -1,7 +1,8 @@
 /*  sender - the actor behind a client that publishes
 
     Moves data between the application's thread, the dialog (dialog.h), which decides what
-    to send, and the socket to the broker, which it opens again after a silence.
+    to send, and the socket to the broker, which it opens again after a silence: with a list of endpoints at
+    the node that a follower named as the writer, or at the next of the list.
 
     It communicates with the application over two inproc pairs: the actor's pipe takes
     commands; the pair at 'pair' takes events (one frame each, in the order of their
@@ -30,7 +31,7 @@
 #define STELE_SENDER_ASIDE "ASIDE"
 
 typedef struct {
-    const char *endpoint;           // The broker's
+    const char *endpoint;           // The broker's, or a list (endpoints.h)
     const stele_key_t *key;         // NULL: none; must outlive the sender
     const char *pair;               // inproc, bound by the publisher
     stele_dialog_settings_t dialog;
