@@ -15,6 +15,9 @@ EXTRA_DIST += \
     examples/publish.py \
     examples/query.py \
     examples/resume.py \
+    examples/cluster/run.sh \
+    examples/cluster/publish.py \
+    examples/cluster/compare.py \
     examples/monitoring/README.md \
     examples/monitoring/prometheus.yml \
     examples/monitoring/stele.rules.yml \

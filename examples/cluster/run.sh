@@ -35,6 +35,8 @@ if [ -z "${STELE_BUILD:-}" ]; then
     stele_packages postgresql libpq-dev
     stele_build "$build" --with-postgresql || die "the build failed: see $build/build.txt"
 fi
+"$build/steled" --redis none --shared-log postgres: --check-config >/dev/null 2>&1 ||
+    die "$build/steled cannot share a log: configure it with --with-postgresql"
 programs=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 [ -x "$programs/initdb" ] || die "no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql"
 
@@ -147,8 +149,6 @@ wait_for "the synchronous standby" is_synchronous db1
 sql db1 "SELECT '  commits of db1 wait for ' || application_name FROM pg_stat_replication"
 
 title "Start three nodes with one log, each with a ledger of its own; the first one writes"
-"$build/steled" --redis none --ledger "$folder/a/tasks.db" --shared-log postgres: --check-config >/dev/null 2>&1 ||
-    die "$build/steled cannot share a log: configure it with --with-postgresql"
 for name in a b c; do start_node "$name"; done
 
 title "Publish without a pause: a client that knows all nodes, and goes to the one that writes"
@@ -160,8 +160,7 @@ wait_for "the first acks" test -s "$acks"
 compare "$begun"
 
 title "Kill the writer (kill -9 of node a): another node takes over"
-kill -9 "${process[a]}"
-wait "${process[a]}" 2>/dev/null || true
+{ kill -9 "${process[a]}"; wait "${process[a]}" || true; } 2>/dev/null
 killed=$(now)
 wait_for "another writer" grep -q 'this node leads' "$folder/b.log" "$folder/c.log"
 echo "  node a is started again, and folds what it missed"
@@ -172,8 +171,7 @@ title "Kill the primary (kill -9 of db1, all its processes), and promote the sta
 #   Stopped first, so that none of them notices the end of another
 kill -STOP "${process[db1]}"
 kill -9 $(cat "/proc/${process[db1]}/task/${process[db1]}/children")
-kill -9 "${process[db1]}"
-wait "${process[db1]}" 2>/dev/null || true
+{ kill -9 "${process[db1]}"; wait "${process[db1]}" || true; } 2>/dev/null
 killed=$(now)
 sql db2 'SELECT pg_promote ()' >/dev/null
 echo "  db2 is the primary. Acks are held back until it has a standby: none is only on one machine."
