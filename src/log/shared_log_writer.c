@@ -108,7 +108,7 @@ s_check_conditions (stele_shared_log_t *self)
         return 0;
     snprintf (text, sizeof text, "commits of this PostgreSQL are not synchronous (synchronous_commit = %s, "
         "synchronous_standby_names = '%s', fsync = %s): set them to on, a standby, and on; or, where an ack may be lost with "
-        "the primary, set shared-log-replicated = no", commit, standbys, sync);
+        "the primary, set shared-log-unreplicated = yes", commit, standbys, sync);
     return stele_shared_log_fail (self, STELE_EUNAUTHORIZED, text);
 }
 
