@@ -48,6 +48,13 @@ for name in $(sed -n 's/^#\([a-z-]*\) = .*/\1/p' "$src/doc/steled.conf.example")
     echo "$rows" | grep -q "^$name " || complain "there is no setting $name"
 done
 
+# Settings and options of stele-relay
+names=$(sed -n 's/^    X ("\([a-z-]*\)", [a-z_]*, [A-Z]*, .*/\1/p' "$src/src/relay/settings.h")
+test "$(echo "$names" | wc -l)" -ge 20 || complain "no settings of stele-relay found"
+for name in $names $(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$src/src/relay/main.c"); do
+    need "$(echo "$name" | sed 's/-/\\-/g')" doc/stele-relay.8
+done
+
 # Codes from 20 up belong to the library and never appear on the wire
 codes=$(sed -n 's/^ *X (STELE_E[A-Z_]*, *\([0-9]*\), *"\([a-z_]*\)".*/\1:\2/p' "$src/include/stele_error.h")
 test -n "$codes" || complain "no error codes found"
@@ -74,7 +81,7 @@ for file in "$src"/src/cli/commands/*/*.c; do
 done
 
 # Findings of stele health
-findings=$(sed -n '/define CLI_FINDINGS/,/^$/s/X (\([a-z_]*\))/\n\1\n/gp' "$src/src/cli/view/findings.h" | grep '^[a-z][a-z_]*$')
+findings=$(sed -n '/define CLI_BROKER_FINDINGS/,/^$/s/X (\([a-z_]*\))/\n\1\n/gp' "$src/src/cli/view/findings.h" | grep '^[a-z][a-z_]*$')
 test "$(echo "$findings" | wc -l)" -ge 26 || complain "fewer than 26 findings"
 for name in $findings; do
     need "$name" doc/stele.1

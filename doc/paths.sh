@@ -11,7 +11,7 @@ src=${srcdir:-.}
 failed=0
 seen=0
 test $# -gt 0 || set -- README.md CONTRIBUTING.md doc/ARCHITECTURE.md doc/PROTOCOL.md \
-    doc/RELIABILITY.md doc/PERFORMANCE.md doc/OPERATIONS.md doc/HTTP.md doc/COMING-FROM.md tests/fault/README.md python/README.md
+    doc/RELIABILITY.md doc/PERFORMANCE.md doc/PROOF.md doc/OPERATIONS.md doc/HTTP.md doc/COMING-FROM.md tests/fault/README.md python/README.md
 
 # prose FILE: its text without blocks of code
 prose () {
@@ -40,7 +40,7 @@ for file in "$@"; do
     done
     # Folders of src without "src/", as in `broker/common`
     for path in $(prose "$src/$file" | grep -o '`[^` ]*`' | tr -d '`' |
-                  grep -E '^(base|broker|cache|cli|client|fault|http|ledger|migrate|model|redact|repository|sqlite|wire)/' | sort -u); do
+                  grep -E '^(base|broker|cache|cli|client|fault|http|ledger|migrate|model|proof|redact|repository|sqlite|wire)/' | sort -u); do
         need "$path" "$src/src" "$file"
     done
     # Links are relative to the document

@@ -51,10 +51,6 @@ main (int argc, char **argv)
     int64_t count = argc > 2? strtoll (argv [2], NULL, 10): INT64_MAX;
 
     stele_client_t *client = stele_client_new (NULL);   // Publishes nothing
-    if (getenv ("STELE_FEED"))
-        stele_client_set_feed_endpoint (client, getenv ("STELE_FEED"));
-    if (getenv ("STELE_REQUESTS"))
-        stele_client_set_requests_endpoint (client, getenv ("STELE_REQUESTS"));
 
     int rc = stele_client_follow (client, "task.state_changed/", after);
     while (rc == 0 && count > 0 && !zsys_interrupted) {

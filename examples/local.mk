@@ -12,15 +12,19 @@ examples_pipeline_stage_LDADD = libstele.la $(CZMQ_LIBS) $(ZMQ_LIBS)
 EXTRA_DIST += \
     examples/quickstart.sh \
     examples/sample.jsonl \
+    examples/check_proof.py \
     examples/publish.py \
     examples/query.py \
     examples/resume.py \
+    examples/webhook_receiver.py \
     examples/cluster/run.sh \
     examples/cluster/publish.py \
     examples/cluster/compare.py \
     examples/monitoring/README.md \
     examples/monitoring/prometheus.yml \
     examples/monitoring/stele.rules.yml \
+    examples/monitoring/stele-relay.rules.yml \
+    examples/monitoring/stele-relay.rules.test.yml \
     examples/monitoring/stele.rules.test.yml \
     examples/monitoring/stele-board.json \
     examples/pipeline/README.md \

@@ -41,9 +41,6 @@ main (int argc, char **argv)
     const char *task = argc > 1? argv [1]: "example";
     //  The producer is the permanent name of this program; one run of it at a time
     stele_client_t *client = stele_client_new ("publish_event");
-    const char *endpoint = getenv ("STELE_EVENTS");
-    if (endpoint)
-        stele_client_set_events_endpoint (client, endpoint);
     stele_client_on_receipt (client, s_on_receipt, NULL);
 
     stele_event_t *event = stele_event_new ("task.created");

@@ -160,6 +160,7 @@ cat <<END
   export STELE_FEED=$STELE_FEED
   export PATH=$build:\$PATH
 
+  stele run --task mine -- echo hello        a command as a task; then: stele show mine
   stele list --state running                 tasks that are running
   stele outputs $task          what a task printed or produced
   stele follow task.                         every change as it is committed; then, in a third terminal:
@@ -169,7 +170,8 @@ cat <<END
   stele rejected                             refused: a finished task must be queued before it can run again
   stele --help
 
-  curl $web/v1/tasks?states=running          the same as JSON over HTTP
+  $web/                     the dashboard: open it in a browser
+  curl '$web/v1/tasks?states=running'        the same as JSON over HTTP
   curl -N $web/v1/stream                     every change as it is committed
 
   sqlite3 -readonly $folder/tasks.db 'SELECT task_id, state, run_seconds FROM task_summary'

@@ -54,7 +54,8 @@ STELE_EXPORT void
     stele_client_destroy (stele_client_t **self_p);
 
 /*  Settings, to be changed before the first publish, request or follow that uses them.
-    Defaults: the endpoints of stele_library.h; a random UUID as instance; no lease
+    Defaults: the endpoints that the environment variables STELE_EVENTS, STELE_REQUESTS and
+    STELE_FEED name, or those of stele_library.h; a random UUID as instance; no lease
     (lease_ms 0); batches of at most 500 events, sent at most 2 ms after their first
     event. Strings are copied.                                               */
 STELE_EXPORT void
@@ -297,6 +298,17 @@ STELE_EXPORT int
     subscription.                                                            */
 STELE_EXPORT int
     stele_client_follow (stele_client_t *self, const char *topic, int64_t after);
+
+/*  The same for a program that keeps 'after' (from 0) together with the id of the ledger (request 'info') and continues
+    later: if the broker has another ledger now, stele_client_next returns STELE_EBEHIND, and never one of its events. The first event
+    may take a second longer, until the feed has confirmed its ledger.       */
+STELE_EXPORT int
+    stele_client_follow_ledger (stele_client_t *self, const char *ledger, const char *topic, int64_t after);
+
+/*  Every event of the subscription up to this position was returned: the value of 'after' to continue from. It also
+    grows by events that are not of the subscription. -1: there is no subscription, or it is not known yet. */
+STELE_EXPORT int64_t
+    stele_client_followed (const stele_client_t *self);
 
 /*  The same for all events of one task: every type whose name begins with "task.", and those of its
     sessions, "session.", which the broker is asked for once per session (session.get; so not with

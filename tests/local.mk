@@ -11,5 +11,6 @@ include $(srcdir)/tests/unit/client.mk
 include $(srcdir)/tests/unit/fault.mk
 include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/http/local.mk
+include $(srcdir)/tests/browser/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/tsan/local.mk

@@ -11,7 +11,9 @@ set -u -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 stele_packages "${STELE_TEST_PACKAGES[@]}"
-if ! stele_build "$STELE_ROOT/build"; then
+options=()
+! pkg-config --exists libpq || options+=(--with-postgresql)
+if ! stele_build "$STELE_ROOT/build" "${options[@]}"; then
     echo "0 passed, 1 failed"
     exit 1
 fi

@@ -12,7 +12,7 @@ STELE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 STELE_PACKAGES=(
     autoconf automake libtool pkg-config make gcc libc6-dev
     libzmq3-dev libczmq-dev libsqlite3-dev libhiredis-dev libmsgpack-dev libjansson-dev libzstd-dev zlib1g-dev
-    libpcre2-dev libssl-dev uthash-dev libevent-dev libcmocka-dev redis-server sqlite3 python3 python3-zmq python3-msgpack
+    libpcre2-dev libssl-dev uthash-dev libevent-dev libcurl4-openssl-dev libcmocka-dev redis-server sqlite3 python3 python3-zmq python3-msgpack
     zstd
 )
 

@@ -43,6 +43,9 @@ class Operations:
     async def stats(self) -> Answer:
         return await self._request("stats", {})
 
+    async def series(self, **parameters: Any) -> Answer:
+        return await self._request("stats.series", parameters)
+
     async def publish(self, producer: str, events: Sequence[Mapping[str, Any]], sequence: Optional[int] = None) -> Answer:
         return await self._request("publish", {"producer": producer, "events": stamped(events), "sequence": sequence})
 

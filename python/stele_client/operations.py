@@ -84,6 +84,10 @@ class Operations:
         """Statistics of tasks, ledger, disk, Redis, producers"""
         return self._request("stats", {})
 
+    def series(self, **parameters: Any) -> Answer:
+        """What happened per minute, hour or day. Parameters: step, by, limit, from, to (pass from as **{"from": ...})."""
+        return self._request("stats.series", parameters)
+
     def publish(self, producer: str, events: Sequence[Mapping[str, Any]], sequence: Optional[int] = None) -> Answer:
         """Durable publish by request. Without a sequence, an event that is sent twice is stored twice."""
         return self._request("publish", {"producer": producer, "events": stamped(events), "sequence": sequence})

@@ -21,7 +21,7 @@ import math
 import os
 import re
 from collections import Counter
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 RULES = ("/usr/local/share/stele/redact.rules", "/usr/share/stele/redact.rules")
 MASK = "\u00abredacted:"
@@ -39,6 +39,7 @@ class Rule(NamedTuple):
     back: int
     boundary: bool
     entropy: float
+    names: FrozenSet[str]       # Of keys of maps; a rule with names has no keywords
 
 
 def _keyword(value: str) -> bytes:
@@ -47,6 +48,10 @@ def _keyword(value: str) -> bytes:
     if not 3 <= len(value.encode()) <= 64:
         raise ValueError("a keyword has 3 to 64 bytes")
     return re.escape(value.encode())
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def read_rules(text: str) -> Dict[str, Optional[Rule]]:
@@ -74,10 +79,12 @@ def _rule(id_: str, pairs: List[Tuple[str, str]]) -> Optional[Rule]:
     flags = re.IGNORECASE if one.get("case") == "ignore" else 0
     try:
         keywords = [_keyword(value) for key, value in pairs if key == "keyword"]
-        if not keywords:
+        names = frozenset(_folded(value) for key, value in pairs if key == "name")
+        if not keywords and not names:
             raise ValueError("no keyword")
         return Rule(id_, re.compile(b"|".join(keywords), flags), re.compile(one["regex"].replace("\\z", "\\Z").encode(), flags),
-                    int(one.get("back", 0)), one.get("boundary") == "yes" and not one.get("back"), float(one.get("entropy", 0)))
+                    int(one.get("back", 0)), one.get("boundary") == "yes" and not one.get("back"), float(one.get("entropy", 0)),
+                    names)
     except (KeyError, ValueError, re.error) as cause:
         raise ValueError("rule %s: %s" % (id_, cause)) from None
 
@@ -105,7 +112,8 @@ class Redactor:
         for path in files:
             with open(path, encoding="utf-8") as file:
                 merged.update(read_rules(file.read()))
-        self._rules = [rule for rule in merged.values() if rule]
+        self._rules = [rule for rule in merged.values() if rule and not rule.names]
+        self._named = {name: rule for rule in merged.values() if rule for name in rule.names}
         self._key = key
         self._any = re.compile(b"|".join(rule.keywords.pattern for rule in self._rules), re.IGNORECASE)
 
@@ -142,13 +150,21 @@ class Redactor:
         mark = ":" + hmac.new(self._key, secret, "sha256").hexdigest()[:8] if self._key else ""
         return ("%s%s%s\u00bb" % (MASK, rule, mark)).encode()
 
+    def _whole(self, key: bytes, text: bytes, found: List[Tuple[int, int, str]]) -> List[Tuple[int, int, str]]:
+        """The value of a key whose name a rule has: one secret in place of those in it"""
+        rule = self._named.get(_folded(key.decode("utf-8", "replace"))) if key else None
+        match = rule.regex.match(text) if rule and MASK.encode() not in text else None
+        if not rule or not match:
+            return found
+        start, end = match.span(1) if rule.regex.groups and match.group(1) else match.span()
+        return found if [one[:2] for one in found] == [(start, end)] else [(start, end, rule.id)]
+
     def _text(self, text: bytes, seen: Dict[str, int], key: bytes = b"") -> bytes:
         shift = len(key) + 1 if key and self._any.search(key) else 0
         out, done = [], 0
-        for start, end, rule in self._find(key + b"=" + text if shift else text):
-            start, end = max(0, start - shift), end - shift
-            if end <= 0:
-                continue
+        found = [(max(0, start - shift), end - shift, rule)
+                 for start, end, rule in self._find(key + b"=" + text if shift else text) if end > shift]
+        for start, end, rule in self._whole(key, text, found):
             out += [text[done:start], self._mask(text[start:end], rule)]
             done = end
             seen[rule] = seen.get(rule, 0) + 1

@@ -356,7 +356,7 @@ def task(task_id: Any = None, title: Optional[str] = None, description: str = ""
     parent: a task or its ID. Default: the task in whose block the caller runs, or STELE_TASK; "" is none.
     publisher: default: that of this process, see connect().
     strict: raise Refused, BrokerTimeout and other errors of the record. By default they are logged, by the logger
-    stele, and the program goes on.
+    stele, and the program continues.
     wait: seconds to wait for the acks at the end of the task. After a wait in vain, the next tasks do not wait until the
     broker has answered.
     Further fields of task_created by name: model, metadata, branch ...

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import unittest
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import harness
 import stele_client as stele
@@ -442,6 +442,15 @@ class TestRequests(PackageTest):
     def test_unknown_filter_is_reported(self):
         with self.assertRaisesRegex(TypeError, "no parameter statez .did you mean states.., only .*states"):
             self.client().tasks(statez=["running"])
+
+    def test_series_have_what_happened(self):
+        client, before = self.client(), datetime.now(timezone.utc) - timedelta(hours=1)
+        position = self.publisher().publish(*self.life(self.name("task")))
+        harness.wait_until(lambda: client.series()["folded"] >= position, "the counts to be complete")
+        answer = client.series(by="role", **{"from": before})
+        self.assertGreaterEqual(sum(one["total"]["failed"] for one in answer["series"]), 1)
+        with self.assertRaises(stele.RequestFailed):
+            client.series(step="week")
 
     def test_errors_have_their_classes(self):
         client = self.client()

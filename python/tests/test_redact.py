@@ -42,6 +42,8 @@ class RedactorTest(unittest.TestCase):
         for text in planted.alike():
             event = stele.task_output_added("t", "stdout", text)
             self.assertEqual(self.redactor(event), event)
+        event = stele.task_output_added("t", "stdout", "x", extra={"env": {"PWD": "/workspace/repo"}, "logprobs": [{"token": "\u0444\u0443\u043d\u043a\u0446\u0438\u044f"}]})
+        self.assertEqual(self.redactor(event), event)
 
     def test_keys_values_with_their_keys_and_lists(self):
         secret = planted.secrets(40, seed=31)[38].value

@@ -39,6 +39,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/roster.c src/broker/ingest/roster.h \
     src/broker/ingest/screen.c src/broker/ingest/screen.h \
     src/broker/ingest/writer.c src/broker/ingest/writer.h \
+    src/broker/ingest/writer_archive.c \
     src/broker/ingest/writer_audit.c \
     src/broker/ingest/writer_peer.c \
     src/broker/ingest/writer_request.c \
@@ -52,6 +53,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/operations/query.c src/broker/operations/query.h \
     src/broker/operations/scope.h \
     src/broker/operations/reports.c \
+    src/broker/operations/series.c \
     src/broker/operations/sessions.c \
     src/broker/operations/stats.c \
     src/broker/operations/task_details.c \
@@ -68,12 +70,15 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/requests/router_secrets.c \
     src/broker/requests/router_workers.c \
     src/broker/requests/worker.c src/broker/requests/worker.h \
+    src/broker/followers/archive_follower.c \
     src/broker/followers/cache_follower.c \
     src/broker/followers/feed.c \
     src/broker/followers/feed_subscribers.c src/broker/followers/feed_subscribers.h \
     src/broker/followers/feed_topics.c src/broker/followers/feed_topics.h \
     src/broker/followers/follower.c src/broker/followers/follower.h \
     src/broker/followers/pipeline.c \
+    src/broker/followers/rollup_follower.c \
+    src/broker/followers/seal_follower.c \
     src/broker/followers/segment_follower.c \
     src/broker/followers/search_follower.c \
     src/broker/followers/snapshot_follower.c \

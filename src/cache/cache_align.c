@@ -230,7 +230,10 @@ stele_cache_align (stele_cache_t *self, stele_reader_t *reader)
         snprintf (why, sizeof why, s_was_ours (reader, state.ledger)?
             "holds events of ledger %s that are lost": "HELD LEDGER %s, whose broker is gone",
             state.ledger);
-        return stele_cache_rebuild_begin (self, reader, why);
+        //  The records of another ledger are removed: an operator may have given two brokers one prefix
+        int rc = stele_cache_rebuild_begin (self, reader, why);
+        self->news_is_warning |= rc == 0;
+        return rc;
     }
     if (self->must_rebuild)
         return stele_cache_rebuild_begin (self, reader, "executed a transaction only in part");

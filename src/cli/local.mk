@@ -32,6 +32,7 @@ stele_SOURCES = \
     src/cli/view/findings.c src/cli/view/findings.h \
     src/cli/view/page.c src/cli/view/page.h \
     src/cli/view/prometheus.c src/cli/view/prometheus.h \
+    src/cli/view/relay_findings.c \
     src/cli/shared/pages.c src/cli/shared/pages.h \
     src/cli/transfer/push.c src/cli/transfer/push.h \
     src/cli/transfer/push_report.c src/cli/transfer/push_internal.h \
@@ -39,6 +40,7 @@ stele_SOURCES = \
     src/cli/transfer/scope.c src/cli/transfer/scope.h \
     src/cli/view/screen.c src/cli/view/screen.h \
     src/cli/view/owner.c src/cli/view/owner.h \
+    src/cli/view/series_table.c src/cli/view/series_table.h \
     src/cli/view/task_page.c src/cli/view/task_page.h \
     src/cli/view/task_table.c src/cli/view/task_table.h \
     src/cli/shared/time_option.c src/cli/shared/time_option.h \
@@ -50,6 +52,7 @@ stele_SOURCES = \
     src/cli/files/expand.c src/cli/files/expand.h \
     src/cli/files/digest.c src/cli/files/digest.h \
     src/cli/files/key_folder.c src/cli/files/key_folder.h \
+    src/cli/files/seal_key_file.c src/cli/files/seal_key_file.h \
     src/cli/files/outfile.c src/cli/files/outfile.h \
     src/cli/files/rejects.c src/cli/files/rejects.h \
     src/cli/files/rows.c src/cli/files/rows.h \
@@ -57,6 +60,7 @@ stele_SOURCES = \
     src/cli/run/child.c src/cli/run/child.h \
     src/cli/run/queue.c src/cli/run/queue.h \
     src/cli/run/recorder.c src/cli/run/recorder.h \
+    src/cli/run/relay_status.c src/cli/run/relay_status.h \
     src/cli/run/slots.c src/cli/run/slots.h \
     src/cli/run/stream.c src/cli/run/stream.h \
     src/cli/run/task_events.c src/cli/run/task_events.h \
@@ -90,13 +94,18 @@ stele_SOURCES = \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \
     src/cli/commands/broker/restore.c \
+    src/cli/commands/broker/prove.c \
+    src/cli/commands/broker/verify.c \
+    src/cli/proof/difference.c src/cli/proof/difference.h \
+    src/cli/proof/hashing.c src/cli/proof/hashing.h \
+    src/cli/proof/history.c src/cli/proof/history.h \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here; of the broker
 # only the reader of keys
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/broker/libbroker.la src/cache/libcache.la \
-    src/repository/librepository.la src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+    src/repository/librepository.la src/proof/libproof.la src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 
 # Completion scripts, which ask the program
 EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish

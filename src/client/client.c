@@ -93,6 +93,14 @@ s_check_key (stele_client_t *self)
     return 0;
 }
 
+//  An endpoint that the environment names, as it does for the programs, or the default
+static void
+s_set_endpoint (char **text_p, const char *variable, const char *endpoint)
+{
+    const char *chosen = secure_getenv (variable);
+    s_set (text_p, chosen && *chosen? chosen: endpoint);
+}
+
 stele_client_t *
 stele_client_new (const char *producer)
 {
@@ -104,9 +112,9 @@ stele_client_new (const char *producer)
     assert (instance);
     s_set (&self->instance, zuuid_str_canonical (instance));
     zuuid_destroy (&instance);
-    s_set (&self->events, STELE_DEFAULT_EVENTS);
-    s_set (&self->requests, STELE_DEFAULT_REQUESTS);
-    s_set (&self->feed, STELE_DEFAULT_FEED);
+    s_set_endpoint (&self->events, "STELE_EVENTS", STELE_DEFAULT_EVENTS);
+    s_set_endpoint (&self->requests, "STELE_REQUESTS", STELE_DEFAULT_REQUESTS);
+    s_set_endpoint (&self->feed, "STELE_FEED", STELE_DEFAULT_FEED);
     self->batch_events = CLIENT_BATCH_EVENTS;
     self->batch_delay_ms = CLIENT_BATCH_DELAY_MS;
     self->spool_bytes_max = STELE_SPOOL_BYTES_MAX;
@@ -590,6 +598,22 @@ stele_client_follow (stele_client_t *self, const char *topic, int64_t after)
 {
     assert (topic && after >= STELE_FOLLOW_LIVE);
     return s_follow (self, topic, NULL, after);
+}
+
+int
+stele_client_follow_ledger (stele_client_t *self, const char *ledger, const char *topic, int64_t after)
+{
+    assert (ledger && *ledger && topic && after >= 0);
+    int code = s_follow (self, topic, NULL, after);
+    if (code == 0)
+        stele_subscription_expect (self->subscription, ledger);
+    return code;
+}
+
+int64_t
+stele_client_followed (const stele_client_t *self)
+{
+    return self->subscription? stele_subscription_position (self->subscription): -1;
 }
 
 int

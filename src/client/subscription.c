@@ -154,6 +154,19 @@ stele_subscription_destroy (stele_subscription_t **self_p)
     *self_p = NULL;
 }
 
+void
+stele_subscription_expect (stele_subscription_t *self, const char *ledger)
+{
+    snprintf (self->ledger, sizeof self->ledger, "%s", ledger);
+    self->ledger_unverified = true;
+}
+
+int64_t
+stele_subscription_position (const stele_subscription_t *self)
+{
+    return self->position;
+}
+
 //  -- from the ledger -----------------------------------------------------------
 
 static size_t

@@ -30,6 +30,15 @@ stele_subscription_t *
 void
     stele_subscription_destroy (stele_subscription_t **self_p);
 
+/*  The positions are those of this ledger: nothing is returned before the feed has confirmed it. Call it before the first
+    stele_subscription_next.                                                 */
+void
+    stele_subscription_expect (stele_subscription_t *self, const char *ledger);
+
+/*  Every event up to this position was returned, or is not of the subscription; -1: not known yet. */
+int64_t
+    stele_subscription_position (const stele_subscription_t *self);
+
 /*  See stele_client_next.                                                   */
 int
     stele_subscription_next (stele_subscription_t *self, int timeout_ms, stele_event_t **event,

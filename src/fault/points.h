@@ -65,6 +65,12 @@
     X (snapshot_removed,        PLAIN, "an old snapshot was removed") \
     X (restore_replayed,        PLAIN, "restore: the ledger has all its events") \
     X (restore_named,           PLAIN, "restore: the ledger is verified, before it gets its name") \
+    X (archive_copy,            ANY,   "before tasks are copied to an archive") \
+    X (archive_copied,          PLAIN, "the copies are durable in the archive, the ledger still has the tasks") \
+    X (archive_move,            ANY,   "before the copied tasks are replaced by stubs") \
+    X (archive_moved,           PLAIN, "the stubs are in the open batch, the rows are deleted there") \
+    X (recall_before,           ANY,   "before an archived task is copied back") \
+    X (recall_after,            PLAIN, "the task is back in the open batch, without its stub") \
     X (close_before,            PLAIN, "before the ledger is closed") \
     X (close_after,             PLAIN, "the ledger is closed") \
     X (input_taken,             PLAIN, "a message was received, none of it is in the batch") \
@@ -102,12 +108,17 @@
     X (compare_after,           PLAIN, "Redis was compared and repaired") \
     X (feed_before,             PLAIN, "before an event is sent to the feed") \
     X (feed_after,              PLAIN, "an event was sent to the feed") \
+    X (rollup_stored,           PLAIN, "a portion of the log is in the counts per time, their transaction is open") \
     X (push_before,             PLAIN, "before an event is sent to pipeline-out") \
     X (push_after,              PLAIN, "an event was sent to pipeline-out") \
     X (cursor_asked,            PLAIN, "the pipeline has requested that its cursor be stored") \
     X (repository_write_before, PLAIN, "before a file of the backup repository is written") \
     X (repository_written,      PLAIN, "the file is written and synced under a temporary name") \
     X (repository_renamed,      PLAIN, "it has its name, and the folder is synced") \
+    X (seal_written,            PLAIN, "the root of a tile is written, not synced") \
+    X (seal_synced,             PLAIN, "the roots of tiles are synced, before the next checkpoint is signed") \
+    X (seal_note_written,       PLAIN, "a checkpoint is written and synced under a temporary name") \
+    X (seal_note_renamed,       PLAIN, "it has its name, and the folder is synced") \
     X (start_ingest,            PLAIN, "start: before the writer") \
     X (start_followers,         PLAIN, "start: the writer runs, before the followers") \
     X (start_requests,          PLAIN, "start: the followers run, before the requests") \

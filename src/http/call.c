@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "http/call.h"
 #include "http/compat/compat.h"
+#include "http/dashboard/dashboard.h"
 #include "http/health.h"
 #include "http/metrics.h"
 #include "http/openapi.h"
@@ -35,7 +36,8 @@ s_on_gone (void *context)
     http_call_t *self = context;
     if (self->token)
         http_upstream_forget (self->server->upstream, self->token);
-    self->server->calls--;
+    if (!self->shares)
+        self->server->calls--;
     if (self->state_free)
         self->state_free (self->state);
     else
@@ -52,6 +54,15 @@ http_call_new (http_server_t *server, http_conn_t *conn, const http_route_t *rou
     self->route = route;
     server->calls++;
     http_conn_set_context (conn, self, s_on_gone);
+    return self;
+}
+
+http_call_t *
+http_call_new_shared (http_server_t *server, http_conn_t *conn, const http_route_t *route)
+{
+    http_call_t *self = http_call_new (server, conn, route);
+    self->shares = true;
+    server->calls--;
     return self;
 }
 
@@ -227,6 +238,9 @@ http_call_start (http_server_t *server, http_conn_t *conn, const http_route_t *r
             break;
         case HTTP_HANDLER_OPENAPI:
             http_openapi_start (server, conn);
+            break;
+        case HTTP_HANDLER_DASHBOARD:
+            http_dashboard_start (server, conn, route);
             break;
         case HTTP_HANDLER_COMPAT:
             http_compat_start (server, conn, route);

@@ -16,12 +16,17 @@ typedef struct {
     http_conn_t *conn;
     const http_route_t *route;
     int64_t token;                  // Of the open request to the broker; 0: none
+    bool shares;                    // It waits for a question of the server, and takes no place of HTTP_CALLS_MAX
     void *state;                    // Of the handler; freed with
     void (*state_free) (void *state);   //  this, or free() if it is NULL
 } http_call_t;
 
 http_call_t *
     http_call_new (http_server_t *server, http_conn_t *conn, const http_route_t *route);
+
+/*  The same for a call that waits for a question of the server's own, which many calls share. */
+http_call_t *
+    http_call_new_shared (http_server_t *server, http_conn_t *conn, const http_route_t *route);
 
 /*  Ask the broker; 'answer' is called with the call, and clears its token. If that is not possible, the call is
     answered with a problem, and destroyed.                                  */

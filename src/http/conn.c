@@ -319,7 +319,7 @@ s_waits (http_conn_t *self, int turn)
         return false;
     self->waits = true;
     if (evbuffer_get_length (bufferevent_get_output (self->stream)) > UNREAD_MAX)
-        http_conn_set_timer (self, 0);  // s_on_write goes on
+        http_conn_set_timer (self, 0);  // s_on_write continues
     else
     if (turn >= TURN_MAX)
         event_add (self->timer, &at_once);

@@ -63,11 +63,11 @@ s_on_refused (void *arg, http_conn_t *conn, int status, const char *why)
         http_server_refuse (arg, conn, -status, "%s", why);
 }
 
-//  May a client without a token request this? Probes of a supervisor need none.
+//  May a client without a token request this? Probes of a supervisor need none, and neither does the page that asks for one.
 static bool
 s_is_open (const http_route_t *route, const http_head_t *head)
 {
-    return route && (route->handler == HTTP_HANDLER_HEALTHZ
+    return route && (route->handler == HTTP_HANDLER_HEALTHZ || route->handler == HTTP_HANDLER_DASHBOARD
         || (route->handler == HTTP_HANDLER_READYZ && !head->fields [HTTP_AUTHORIZATION].data));
 }
 
@@ -142,12 +142,16 @@ s_on_request (void *arg, http_conn_t *conn)
     const http_request_t *request = http_conn_request (conn);
     http_span_t host = request->head.fields [HTTP_HOST];
     char allow [64];
+    const http_route_t *route = http_route_find (request->head.method, &request->target, allow);
+    http_conn_set_tag (conn, route);
     if (!http_hosts_allow (&self->hosts, host) && !(self->tls && http_tls_names (self->tls, host))) {
-        http_server_refuse (self, conn, 421, "this server is not addressed as '%.*s': allow the name with "
-            "stele-http --host NAME", host.size > 100? 100: (int) host.size, host.data);
+        if (s_count (self, conn))
+            s_deny (self, conn, 429);
+        else
+            http_server_refuse (self, conn, 421, "this server is not addressed as '%.*s': allow the name with the setting "
+                "http-host of steled, or with stele-http --host NAME", host.size > 100? 100: (int) host.size, host.data);
         return;
     }
-    const http_route_t *route = http_route_find (request->head.method, &request->target, allow);
     bool open = s_is_open (route, &request->head);
     int status = open? 0: s_identify (self, conn);
     if (status == 0 || status == 401)
@@ -165,7 +169,6 @@ s_on_request (void *arg, http_conn_t *conn)
             "/openapi.json lists them", allow);
         return;
     }
-    http_conn_set_tag (conn, route);
     if (request->head.fields [HTTP_CONTENT_ENCODING].data)
         http_server_refuse (self, conn, 415, "a compressed body is not supported");
     else
@@ -177,24 +180,29 @@ static int
 s_on_body (void *arg, http_conn_t *conn, size_t size, const char **why)
 {
     http_server_t *self = arg;
-    //  Nobody without a token takes up memory
+    const http_request_t *request = http_conn_request (conn);
+    char allow [64];
+    http_conn_set_tag (conn, http_route_find (request->head.method, &request->target, allow));
+    //  Only clients with a token take up memory
     int status = s_identify (self, conn);
+    if (status == 0 && (int64_t) size > self->message_bytes) {
+        status = 413;
+        snprintf (self->denied, sizeof self->denied, "the body is larger than a message to the broker may be (%" PRId64
+            " bytes): split it", self->message_bytes);
+    }
+    else
+    if (status == 0 && self->body_bytes + size > HTTP_BODIES_MAX) {
+        status = 503;
+        snprintf (self->denied, sizeof self->denied, "too many bytes of bodies are being received: retry later");
+    }
     *why = self->denied;
+    if (status == 0)
+        self->body_bytes += size;
+    else
     //  The request is not counted later, since it ends here
-    if (status == 401 && s_count (self, conn))
+    if (status != 429 && s_count (self, conn))
         status = 429;
-    if (status)
-        return -status;
-    if ((int64_t) size > self->message_bytes) {
-        *why = "the body is larger than a message to the broker may be: split it";
-        return -413;
-    }
-    if (self->body_bytes + size > HTTP_BODIES_MAX) {
-        *why = "too many bytes of bodies are being received: retry later";
-        return -503;
-    }
-    self->body_bytes += size;
-    return 0;
+    return -status;
 }
 
 static void

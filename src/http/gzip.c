@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -32,4 +33,22 @@ http_gzip (const void *data, size_t size, size_t *packed_size)
         return packed;
     free (packed);
     return NULL;
+}
+
+void *
+http_gunzip (const void *data, size_t size, size_t *plain_size)
+{
+    assert (size > 4);
+    //  The size is the last field of the format
+    const unsigned char *end = (const unsigned char *) data + size;
+    uInt length = end [-4] | (uInt) end [-3] << 8 | (uInt) end [-2] << 16 | (uInt) end [-1] << 24;
+    void *plain = stele_memory_new (length + 1);
+    z_stream stream = { .next_in = (Bytef *) data, .avail_in = (uInt) size, .next_out = plain, .avail_out = length + 1 };
+    int rc = inflateInit2 (&stream, WINDOW_GZIP);
+    assert (rc == Z_OK);
+    rc = inflate (&stream, Z_FINISH);
+    assert (rc == Z_STREAM_END && stream.total_out == length);
+    inflateEnd (&stream);
+    *plain_size = length;
+    return plain;
 }

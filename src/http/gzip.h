@@ -14,4 +14,8 @@
 void *
     http_gzip (const void *data, size_t size, size_t *packed_size);
 
+/*  The inverse, of data that this program has compressed. Caller frees return value with free(). */
+void *
+    http_gunzip (const void *data, size_t size, size_t *plain_size);
+
 #endif

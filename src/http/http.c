@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/crypto.h>
 #include "base/clock.h"
 #include "base/memory.h"
 #include "client/connection/key.h"
@@ -196,7 +195,7 @@ s_serve (s_actor_t *self)
         //  ZMQ_FD is edge-triggered: wait only when there is nothing more to receive
         bool any = http_upstream_receive (server->upstream);
         any |= http_hub_receive (server->hub);
-        //  ONCE in both cases: without it the loop goes on as long as a descriptor is readable
+        //  ONCE in both cases: without it the loop continues as long as a descriptor is readable
         event_base_loop (server->base, any? EVLOOP_ONCE | EVLOOP_NONBLOCK: EVLOOP_ONCE);
         if (!self->terminated && (zsock_events (self->pipe) & ZMQ_POLLIN)) {
             char *command = zstr_recv (self->pipe);
@@ -380,6 +379,4 @@ stele_http (zsock_t *pipe, void *args)
     free (self.cert);
     free (self.cert_key);
     free (self.mode);
-    //  What it keeps for this thread; the thread of an actor ends without that
-    OPENSSL_thread_stop ();
 }

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "broker/common/log.h"
 #include "client/connection/link.h"
+#include "http/pulse.h"
 #include "http/reply.h"
 #include "http/stream.h"
 #include "http/task_view.h"
@@ -50,6 +51,7 @@ struct http_hub {
     struct evbuffer *block;         // Collected, for streams without a filter
     int64_t commented_ms;
     http_task_view_t *tasks;
+    http_pulse_t *pulse;
 };
 
 static void s_deliver (http_hub_t *self, const stele_map_t *event, int64_t position);
@@ -63,6 +65,7 @@ http_hub_new (http_server_t *server, const char *feed, const stele_key_t *key, s
     self->block = evbuffer_new ();
     assert (self->block);
     self->tasks = http_task_view_new (server);
+    self->pulse = http_pulse_new (server);
     self->link = stele_link_new (ZMQ_SUB, feed, key, FEED_MESSAGES, FEED_BYTES);
     if (stele_link_open (self->link, refusal) != 0)
         http_hub_destroy (&self);
@@ -78,6 +81,7 @@ http_hub_destroy (http_hub_t **self_p)
     if (self->token)
         http_upstream_forget (self->server->upstream, self->token);
     http_task_view_destroy (&self->tasks);
+    http_pulse_destroy (&self->pulse);
     stele_link_destroy (&self->link, 0);
     evbuffer_free (self->block);
     free (self);
@@ -169,6 +173,7 @@ http_hub_remove (http_hub_t *self, http_stream_t *stream)
         self->turn = stream->next;
     self->count--;
     http_task_view_forget (self->tasks, stream);
+    http_pulse_forget (self->pulse, stream);
     if (self->count == 0)
         s_subscribe (self, false);
 }
@@ -449,7 +454,7 @@ s_comment (http_hub_t *self)
         }
 }
 
-//  Whose token was revoked, or has expired, is told no more
+//  A client whose token was revoked, or has expired, gets no further events
 static void
 s_end_invalid (http_hub_t *self)
 {
@@ -487,5 +492,6 @@ http_hub_tick (http_hub_t *self)
             stream->state = HTTP_STREAM_BEHIND;
     http_hub_read (self);
     http_task_view_tick (self->tasks, self->streams, self->position);
+    http_pulse_tick (self->pulse, self->streams);
     s_comment (self);
 }

@@ -230,6 +230,9 @@ s_success (const http_route_t *route)
         case HTTP_HANDLER_READYZ:
             return json_pack ("{ss, s{s{s{ss, s[s]}}}}", "description", "Healthy", "content", "application/json", "schema",
                 "type", "object", "required", "status");
+        case HTTP_HANDLER_DASHBOARD:
+            return json_pack ("{ss, s{s{}, s{}, s{}}}", "description", "A file for browsers", "content", "text/html", "text/css",
+                "text/javascript");
         case HTTP_HANDLER_OPENAPI:
             return json_pack ("{ss, s{s{s{ss}}}}", "description", "OpenAPI 3.1", "content", "application/json", "schema",
                 "type", "object");

@@ -41,7 +41,19 @@ s_is_listed (const char *list, stele_token_t key)
     return false;
 }
 
-//  The groups of stats.tasks, with their times as text
+//  An integer that is a time, as text. False: it is none.
+static bool
+s_pack_time (stele_pack_t *pack, stele_token_t token)
+{
+    char text [32];
+    if (token.kind != STELE_SCAN_INTEGER)
+        return false;
+    stele_time_print (token.integer, text, sizeof text);
+    stele_pack_string (pack, text);
+    return true;
+}
+
+//  The groups of stats.tasks and the series of stats.series, with their times as text
 static void
 s_pack_groups (stele_pack_t *pack, const void *groups, size_t size)
 {
@@ -54,17 +66,12 @@ s_pack_groups (stele_pack_t *pack, const void *groups, size_t size)
         while (members--) {
             const void *value;
             size_t value_size;
-            char text [32];
             stele_token_t key = stele_scan_next (&scan);
             stele_pack_text (pack, key.data, key.size);
             stele_scan_skip (&scan, &value, &value_size);
             stele_scan_t inside = stele_scan_start (value, value_size);
             stele_token_t token = stele_scan_next (&inside);
-            if (token.kind == STELE_SCAN_INTEGER && s_is_listed ("hour day last ", key)) {
-                stele_time_print (token.integer, text, sizeof text);
-                stele_pack_string (pack, text);
-            }
-            else
+            if (!s_is_listed ("hour day first last ", key) || !s_pack_time (pack, token))
                 stele_pack_packed (pack, value, value_size);
         }
     }
@@ -88,9 +95,11 @@ http_reply_json (const void *answer, size_t size, const char *only, stele_pack_t
         if ((key.size == 2 && memcmp (key.data, "ok", 2) == 0) || (only && !s_is_listed (only, key)))
             continue;
         stele_pack_text (pack, key.data, key.size);
-        if (key.size == 6 && memcmp (key.data, "groups", 6) == 0)
+        stele_scan_t inside = stele_scan_start (value, value_size);
+        if (s_is_listed ("groups series ", key))
             s_pack_groups (pack, value, value_size);
         else
+        if (!s_is_listed ("from to since ", key) || !s_pack_time (pack, stele_scan_next (&inside)))
             stele_pack_packed (pack, value, value_size);
         kept++;
     }

@@ -26,6 +26,9 @@
 #define LIST_ANSWER "tasks:[Task] next:cursor as_of:integer total:integer? total_complete:boolean? complete:boolean? looked_to:integer?"
 #define COMMANDS_ANSWER "commands:[Command] next:cursor output_sizes:array? complete:boolean? looked_to:integer?"
 
+#define SERIES_ANSWER "series:[object] step:string step_us:integer from:time to:time since:time folded:integer " \
+    "lag_events:integer state:string left_out:integer"
+
 /*  X (constant, method, path, handler, operation, role, cached, parameters, answer, summary)
       path        {name} is a segment that is the parameter 'name'
       handler     who answers (http_handler_t)
@@ -87,7 +90,7 @@
         "accepted:integer duplicates:integer rejected:[object] sequence:integer", \
         "Publish events; answers when they are durable. With sequence, a repetition is stored once") \
     X (STREAM, HTTP_GET, "/v1/stream", STREAM, "", QUERY, 0, \
-        "view:text types:words task_id:words states:words roles:words after:number ledger:text", "", \
+        "view:text types:words task_id:words states:words roles:words stats:bool after:number ledger:text", "", \
         "Events as they are committed (Server-Sent Events), from after, or after the field Last-Event-ID") \
     X (TABLE, HTTP_GET, "/v1/tables/{table}", TABLE, "table.read", QUERY, 0, \
         "table!:text at:number format:text" PAGE_PARAMS, "rows:[object] next:cursor", \
@@ -110,6 +113,12 @@
         "group_by:text from:time to:time limit:number slowest:number", \
         "groups:[object] slowest:[Task] group_by:string left_out:integer complete:boolean? looked_to:integer?", \
         "Work done between two times, in groups") \
+    X (STATS_SERIES, HTTP_GET, "/v1/stats/series", OPERATION, "stats.series", QUERY, 0, \
+        "from:time to:time step:text by:text limit:number", "by:string? " SERIES_ANSWER, \
+        "What happened per minute, hour or day, also per state, role, provider or model") \
+    X (STATS_FAILURES, HTTP_GET, "/v1/stats/failures", OPERATION, "stats.series?by=fingerprint", QUERY, 0, \
+        "from:time to:time step:text limit:number", "by:string " SERIES_ANSWER, \
+        "Failures by fingerprint, most frequent first, per minute, hour or day") \
     X (ERRORS, HTTP_GET, "/v1/errors", OPERATION, "stats.tasks?group_by=error", QUERY, 1, \
         "from:time to:time limit:number", \
         "groups:[object] slowest:[Task] group_by:string left_out:integer complete:boolean? looked_to:integer?", \
@@ -126,8 +135,15 @@
     X (CHECK, HTTP_POST, "/v1/consistency-check", OPERATION, "consistency.check", OPERATE, 0, "repair:bool", \
         "checked:integer sessions:integer missing:integer extra:integer mismatched:integer repaired:integer " \
         "examples:array consistent:number", "Compare every record in Redis with the ledger") \
+    X (BACKUP, HTTP_GET, "/v1/backup", OPERATION, "backup.list", METRICS, 0, "", \
+        "repository:string state:string entries:[object] segments:object snapshots:integer snapshot_bytes:integer " \
+        "last_error:string?", "The snapshots of the ledger, newest first, and how far the segments go; 503 without the setting backup") \
     X (KEYS_RELOAD, HTTP_POST, "/v1/keys/reload", OPERATION, "keys.reload", ADMIN, 0, "", \
         "added:array revoked:array changed:array keys:integer", "Make the broker read its keys again") \
+    X (BACKUP_START, HTTP_POST, "/v1/backup", OPERATION, "backup", OPERATE, 0, "start!:bool", \
+        "repository:string state:string number:integer finished:integer snapshots:integer snapshot_bytes:integer", \
+        "Take a snapshot of the ledger now; answers when it is begun") \
+    X (SESSION_GET, HTTP_GET, "/v1/session", SESSION, "", ANY, 0, "", "", "Whose token or session it is, and its roles") \
     X (SESSION_BEGIN, HTTP_POST, "/v1/session", SESSION, "", ANY, 0, "", "", \
         "Begin a session of a browser: sets a cookie that stands for the token") \
     X (SESSION_END, HTTP_DELETE, "/v1/session", SESSION, "", ANY, 0, "", "", "End that session") \
@@ -137,6 +153,9 @@
     X (READYZ, HTTP_GET, "/readyz", READYZ, "stats", ANY, 0, "", "", \
         "The broker answers, and no finding is graver than degraded; 503 otherwise") \
     X (OPENAPI, HTTP_GET, "/openapi.json", OPENAPI, "", ANY, 0, "", "", "This document") \
+    X (DASHBOARD, HTTP_GET, "/", DASHBOARD, "", ANY, 0, "", "", "The dashboard, a page for browsers") \
+    X (DASHBOARD_FILE, HTTP_GET, "/ui/{version}/{folder}/{file}", DASHBOARD, "", ANY, 0, \
+        "version!:text folder!:text file!:text", "", "A file of the dashboard") \
     HTTP_COMPAT_ROUTES (X)
 
 typedef enum {
@@ -150,6 +169,7 @@ typedef enum {
     HTTP_HANDLER_READYZ,
     HTTP_HANDLER_SESSION,
     HTTP_HANDLER_OPENAPI,
+    HTTP_HANDLER_DASHBOARD,
     HTTP_HANDLER_COMPAT             // A path of the earlier system
 } http_handler_t;
 

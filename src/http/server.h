@@ -49,7 +49,7 @@ typedef struct http_server {
     http_sessions_t sessions;
     http_peers_t *peers;
     int64_t rate;                   // Requests per second of each token, and of each address without one
-    char denied [HTTP_ACCESS_WHY];  // Why the last client was not identified, and for how long it has to wait
+    char denied [HTTP_ACCESS_WHY];  // Why the last client was denied, and for how long it has to wait
     int wait_s;
     stele_refusal_t no_gateway;     // The broker takes no requests for others from this server; code 0: it does
     int64_t probed_ms;              // Steady clock
@@ -63,6 +63,9 @@ typedef struct http_server {
     char *openapi;                  // The document; NULL: not made yet
     json_t *stats;                  // The last answer to 'stats'; NULL: none
     int64_t stats_ms;               // Steady clock: when it came
+    struct http_stats_waiter *stats_first, *stats_last;     // Calls that wait for the next one (stats.c)
+    int64_t stats_question;         // Number of that question
+    bool stats_asked;               // It is under way
 } http_server_t;
 
 /*  Answer with a problem (RFC 9457) of a code of the protocol; 'refusal' has the code, the field and the

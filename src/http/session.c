@@ -81,11 +81,34 @@ s_add (http_sessions_t *self, const http_actor_t *actor)
     return self->items [place].value;
 }
 
+//  Who the client is, and what it may do: without tokens, everything
+static void
+s_answer (http_server_t *server, http_conn_t *conn)
+{
+    static const char *const roles [] = { "metrics", "query", "publish", "operate", "admin" };
+    const http_actor_t *actor = http_conn_request (conn)->actor;
+    json_t *has = json_array ();
+    for (size_t i = 0; i < sizeof roles / sizeof roles [0]; i++)
+        if (http_actor_may (actor, roles [i]))
+            json_array_append_new (has, json_string (roles [i]));
+    json_t *body = json_pack ("{ss, sb, sb, so}", "name", actor? actor->name: "local", "tokens", server->access != NULL,
+        "bound", http_actor_is_bound (actor), "roles", has);
+    char *text = json_dumps (body, JSON_COMPACT);
+    http_conn_field (conn, "Cache-Control", "no-store");
+    http_conn_answer (conn, 200, "application/json", text, strlen (text), false);
+    free (text);
+    json_decref (body);
+}
+
 void
 http_session_start (http_server_t *server, http_conn_t *conn, const http_route_t *route)
 {
     const http_request_t *request = http_conn_request (conn);
     struct sockaddr_storage address;
+    if (route->method == HTTP_GET) {
+        s_answer (server, conn);
+        return;
+    }
     http_conn_address (conn, &address);
     bool secure = http_conn_is_tls (conn) || address.ss_family == AF_UNIX, begins = route->method == HTTP_POST;
     int old = s_find (&server->sessions, &request->head);
@@ -97,10 +120,5 @@ http_session_start (http_server_t *server, http_conn_t *conn, const http_route_t
         http_conn_field (conn, "Set-Cookie", "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict%s",
             secure? HOST_COOKIE: COOKIE, begins? s_add (&server->sessions, request->actor): "", begins? LIFE_S: 0,
             secure? "; Secure": "");
-    json_t *body = json_pack ("{ss}", "name", request->actor? request->actor->name: "local");
-    char *text = json_dumps (body, JSON_COMPACT);
-    http_conn_field (conn, "Cache-Control", "no-store");
-    http_conn_answer (conn, 200, "application/json", text, strlen (text), false);
-    free (text);
-    json_decref (body);
+    s_answer (server, conn);
 }

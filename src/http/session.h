@@ -18,7 +18,7 @@
 const http_actor_t *
     http_session_actor (const http_sessions_t *self, const http_head_t *head, bool tls);
 
-/*  Answer POST and DELETE /v1/session. Without tokens there are no sessions, and no cookie is set. */
+/*  Answer GET, POST and DELETE /v1/session. Without tokens there are no sessions, and no cookie is set. */
 void
     http_session_start (http_server_t *server, http_conn_t *conn, const http_route_t *route);
 

@@ -1,6 +1,7 @@
 /*  stats - the statistics of the broker, at most one second old
 
-    They are those of this server, the same for all clients: who may see them is checked before (gate.c).
+    They are those of this server, the same for all clients: who may see them is checked before (gate.c). There is one
+    question at a time, whose answer all clients get that have asked meanwhile.
     Producers that are silent and have tasks in progress are marked, as 'stele health' does it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -23,15 +24,56 @@
 #define STATS_MS  2000              // As long as 'stele health' waits
 #define OWNERS_MS  500
 
-typedef struct {
+//  The state of a call that waits
+typedef struct http_stats_waiter {
+    http_call_t *call;
     http_stats_fn *answer;
-} s_state_t;
+    int64_t question;               // That was the next one when it came
+    struct http_stats_waiter *next, *previous;
+} s_waiter_t;
 
 static void
-s_answer (http_call_t *call, const stele_refusal_t *refusal)
+s_leave (void *state)
 {
-    const s_state_t *state = call->state;
-    state->answer (call, refusal? NULL: call->server->stats, refusal);
+    s_waiter_t *self = state;
+    http_server_t *server = self->call->server;
+    *(self->previous? &self->previous->next: &server->stats_first) = self->next;
+    *(self->next? &self->next->previous: &server->stats_last) = self->previous;
+    free (self);
+}
+
+//  A call that waits: it leaves when it is answered, or ends
+static void
+s_join (http_call_t *call, http_stats_fn *answer)
+{
+    http_server_t *server = call->server;
+    s_waiter_t *self = STELE_NEW (s_waiter_t);
+    *self = (s_waiter_t) {
+        .call = call, .answer = answer, .question = server->stats_question, .previous = server->stats_last
+    };
+    *(self->previous? &self->previous->next: &server->stats_first) = self;
+    server->stats_last = self;
+    call->state = self;
+    call->state_free = s_leave;
+}
+
+//  Answer all that wait for this question. A connection may ask again at once: that is the next question.
+static void
+s_answer (http_server_t *server, const json_t *stats, const stele_refusal_t *refusal)
+{
+    int64_t question = server->stats_question++;
+    stele_refusal_t reason = refusal? *refusal: (stele_refusal_t) { 0 };
+    json_t *kept = json_incref ((json_t *) stats);
+    server->stats_asked = false;
+    while (server->stats_first && server->stats_first->question == question) {
+        http_call_t *call = server->stats_first->call;
+        http_stats_fn *answer = server->stats_first->answer;
+        s_leave (call->state);
+        call->state = NULL;
+        call->state_free = NULL;
+        answer (call, kept, refusal? &reason: NULL);
+    }
+    json_decref (kept);
 }
 
 //  Caller owns return value; NULL: it is not an answer without an error
@@ -50,44 +92,40 @@ s_parse (http_server_t *server, const void *answer, size_t size, stele_refusal_t
 
 //  Send the request in the pack of the server. Returns whether it is on its way.
 static bool
-s_send (http_call_t *call, int timeout_ms, http_answer_fn *answer, stele_refusal_t *refusal)
+s_send (http_server_t *server, int timeout_ms, http_answer_fn *answer, stele_refusal_t *refusal)
 {
-    int64_t token = http_upstream_send (call->server->upstream, call->server->pack, NULL, timeout_ms, answer, call, refusal);
-    call->token = token > 0? token: 0;
-    return token > 0;
+    return http_upstream_send (server->upstream, server->pack, NULL, timeout_ms, answer, server, refusal) > 0;
 }
 
 static void
-s_finish (http_call_t *call)
+s_finish (http_server_t *server)
 {
-    call->server->stats_ms = stele_clock_steady_ms ();
-    s_answer (call, NULL);
+    server->stats_ms = stele_clock_steady_ms ();
+    s_answer (server, server->stats, NULL);
 }
 
 //  Without an answer, silent producers are only noted
 static void
 s_on_owners (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
 {
-    http_call_t *call = arg;
+    http_server_t *server = arg;
     stele_refusal_t error;
-    call->token = 0;
-    json_t *tasks = refusal? NULL: s_parse (call->server, answer, size, &error);
-    cli_findings_set_owners (call->server->stats, tasks);
+    json_t *tasks = refusal? NULL: s_parse (server, answer, size, &error);
+    cli_findings_set_owners (server->stats, tasks);
     json_decref (tasks);
-    s_finish (call);
+    s_finish (server);
 }
 
 //  Returns whether the request is on its way
 static bool
-s_ask_owners (http_call_t *call)
+s_ask_owners (http_server_t *server)
 {
-    http_server_t *server = call->server;
     stele_refusal_t refusal = { 0 };
     json_t *request = cli_findings_owners_request (server->stats);
     char *text = request? json_dumps (request, JSON_COMPACT): NULL;
     stele_pack_clear (server->pack);
     bool sent = text && stele_json_parse_pack (text, strlen (text), server->pack, &refusal) == 0
-        && s_send (call, OWNERS_MS, s_on_owners, &refusal);
+        && s_send (server, OWNERS_MS, s_on_owners, &refusal);
     free (text);
     json_decref (request);
     return sent;
@@ -96,45 +134,56 @@ s_ask_owners (http_call_t *call)
 static void
 s_on_stats (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
 {
-    http_call_t *call = arg;
-    http_server_t *server = call->server;
+    http_server_t *server = arg;
     stele_refusal_t error;
-    call->token = 0;
     json_t *stats = refusal? NULL: s_parse (server, answer, size, &error);
     if (!stats) {
-        s_answer (call, refusal? refusal: &error);
+        s_answer (server, NULL, refusal? refusal: &error);
         return;
     }
     json_decref (server->stats);
     server->stats = stats;
-    if (!s_ask_owners (call))
-        s_finish (call);
+    if (!s_ask_owners (server))
+        s_finish (server);
+}
+
+//  Returns whether an answer is under way
+static bool
+s_ask (http_server_t *server, stele_refusal_t *refusal)
+{
+    stele_pack_t *pack = server->pack;
+    if (server->stats_asked)
+        return true;
+    stele_pack_clear (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", "stats");
+    stele_pack_map_end (pack);
+    server->stats_asked = s_send (server, STATS_MS, s_on_stats, refusal);
+    return server->stats_asked;
 }
 
 void
 http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *route, http_stats_fn *answer)
 {
-    http_call_t *call = http_call_new (server, conn, route);
-    s_state_t *state = STELE_NEW (s_state_t);
-    state->answer = answer;
-    call->state = state;
-    if (server->stats && !server->no_gateway.code && stele_clock_steady_ms () < server->stats_ms + FRESH_MS
-    &&  http_upstream_connected (server->upstream)) {
-        s_answer (call, NULL);
-        return;
-    }
-    if (server->no_gateway.code) {
-        s_answer (call, &server->no_gateway);
-        return;
-    }
-    stele_pack_t *pack = server->pack;
+    http_stats_start (http_call_new_shared (server, conn, route), answer);
+}
+
+void
+http_stats_start (http_call_t *call, http_stats_fn *answer)
+{
+    http_server_t *server = call->server;
     stele_refusal_t refusal = { 0 };
-    stele_pack_clear (pack);
-    stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "op", "stats");
-    stele_pack_map_end (pack);
-    if (!s_send (call, STATS_MS, s_on_stats, &refusal))
-        s_answer (call, http_upstream_refused (server->upstream)? http_upstream_refused (server->upstream): &refusal);
+    if (server->no_gateway.code)
+        answer (call, NULL, &server->no_gateway);
+    else
+    if (server->stats && !server->stats_asked && stele_clock_steady_ms () < server->stats_ms + FRESH_MS
+    &&  http_upstream_connected (server->upstream))
+        answer (call, server->stats, NULL);
+    else
+    if (s_ask (server, &refusal))
+        s_join (call, answer);
+    else
+        answer (call, NULL, http_upstream_refused (server->upstream)? http_upstream_refused (server->upstream): &refusal);
 }
 
 //  With the codes of 'stele health'

@@ -19,6 +19,10 @@ typedef void (http_stats_fn) (http_call_t *call, const json_t *stats, const stel
 void
     http_stats_ask (http_server_t *server, http_conn_t *conn, const http_route_t *route, http_stats_fn *answer);
 
+/*  The same for a call that exists already and has no other state: while it waits, it has one. */
+void
+    http_stats_start (http_call_t *call, http_stats_fn *answer);
+
 /*  The findings of 'stele health', with those of this server; without statistics, why the broker does not answer.
     Caller owns return value.                                                */
 json_t *

@@ -407,6 +407,11 @@ s_read_filter (http_stream_t *self, const http_request_t *request, stele_refusal
     self->of_tasks = http_span_is (view, "tasks");
     if (view.data && !self->of_tasks && !http_span_is (view, "events"))
         return stele_refuse (refusal, STELE_EBAD_REQUEST, "view", "view takes events or tasks");
+    http_span_t stats = http_target_param (&request->target, "stats");
+    self->wants_stats = http_span_is (stats, "true") || http_span_is (stats, "1");
+    if (self->wants_stats && http_actor_is_bound (self->actor))
+        return stele_refuse (refusal, STELE_EUNAUTHORIZED, "stats", "statistics concern all users, but the token '%s' is bound to "
+            "users: leave out stats", self->actor->name);
     self->types = s_words (&request->target, "types");
     self->task_ids = s_words (&request->target, "task_id");
     self->states = s_words (&request->target, "states");

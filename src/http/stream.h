@@ -54,6 +54,8 @@ struct http_stream {
     zhash_t *sending;               // of_tasks: those whose records are being fetched; NULL: none
     bool sending_shared;            // of_tasks: those of the round that all open streams share are being fetched
     int64_t sending_to;             // of_tasks: changes up to this position are among them
+    bool wants_stats;               // Statistics, each second
+    int64_t stats_ms;               // Steady clock: when they were sent
     char ledger [64];               // That the client knows; "": none
     const http_stream_form_t *form; // NULL: Server-Sent Events
     void *form_state;

@@ -53,7 +53,7 @@ struct bufferevent *
 void
     http_tls_end (struct bufferevent *stream);
 
-/*  The handshake failed: a client that spoke plain HTTP is told so          */
+/*  The handshake failed: answer a client that sent plain HTTP               */
 void
     http_tls_explain (struct bufferevent *stream);
 

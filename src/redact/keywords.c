@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "redact/keywords.h"
 
-#define FILTER_BITS 16
+#define FILTER_BITS 13
 
 typedef struct {
     char text [STELE_KEYWORD_MAX];
@@ -32,7 +32,7 @@ struct stele_keywords {
     uint16_t *ends;                 // [state] The first keyword that ends there, from 1; 0: none
     uint16_t *shorter;              // [state] The state of the longest shorter suffix with an end; 0: none
     uint8_t *depths;                // [state] Bytes from the root
-    uint64_t filter [(1 << FILTER_BITS) / 64];
+    uint8_t filter [1 << FILTER_BITS];      // [hash of three bytes] One bit per kind of the fourth byte
 };
 
 stele_keywords_t *
@@ -62,24 +62,32 @@ s_lower (unsigned char c)
     return c >= 'A' && c <= 'Z'? (unsigned char) (c + 32): c;
 }
 
-//  Three bytes, upper and lower case alike. Some other pairs of bytes are alike too: it is a filter.
+//  The first three of four bytes, upper and lower case alike. Some other pairs of bytes are alike too: it is a filter.
 static inline unsigned
 s_hash (uint32_t bytes)
 {
     return (unsigned) (((bytes << 8 | 0x20202000u) * 0x9E3779B1u) >> (32 - FILTER_BITS));
 }
 
-static inline uint32_t
-s_three (const unsigned char *text)
+//  The kind of the fourth byte: three of its bits that do not depend on case
+static inline unsigned
+s_fourth (uint32_t bytes)
 {
-    return (uint32_t) text [0] | (uint32_t) text [1] << 8 | (uint32_t) text [2] << 16;
+    return bytes >> 26 & 7;
 }
 
 static inline bool
 s_passes (const stele_keywords_t *self, uint32_t bytes)
 {
-    unsigned hash = s_hash (bytes);
-    return self->filter [hash / 64] >> (hash % 64) & 1;
+    return self->filter [s_hash (bytes)] >> s_fourth (bytes) & 1;
+}
+
+//  Three bytes of a text, and the fourth if there is one
+static inline uint32_t
+s_bytes (const unsigned char *text, bool is_last)
+{
+    uint32_t bytes = (uint32_t) text [0] | (uint32_t) text [1] << 8 | (uint32_t) text [2] << 16;
+    return is_last? bytes: bytes | (uint32_t) text [3] << 24;
 }
 
 bool
@@ -94,8 +102,9 @@ stele_keywords_add (stele_keywords_t *self, const char *text, size_t size, bool 
     *keyword = (s_keyword_t) { .size = (uint8_t) size, .fold = fold, .tag = tag };
     for (size_t i = 0; i < size; i++)
         keyword->text [i] = fold? (char) s_lower ((unsigned char) text [i]): text [i];
-    unsigned hash = s_hash (s_three ((const unsigned char *) text));
-    self->filter [hash / 64] |= UINT64_C (1) << (hash % 64);
+    uint32_t bytes = s_bytes ((const unsigned char *) text, size == STELE_KEYWORD_MIN);
+    //  Any byte may follow a keyword of three bytes
+    self->filter [s_hash (bytes)] |= size == STELE_KEYWORD_MIN? 0xff: (uint8_t) (1u << s_fourth (bytes));
     return true;
 }
 
@@ -185,7 +194,7 @@ s_skip (const stele_keywords_t *self, const unsigned char *text, size_t at, size
         |   (int) s_passes (self, (uint32_t) (bytes >> 16)) | (int) s_passes (self, (uint32_t) (bytes >> 24)))
             break;
     }
-    while (at + STELE_KEYWORD_MIN <= size && !s_passes (self, s_three (text + at)))
+    while (at + STELE_KEYWORD_MIN <= size && !s_passes (self, s_bytes (text + at, size - at == STELE_KEYWORD_MIN)))
         at++;
     return at;
 }
@@ -213,7 +222,7 @@ stele_keywords_next (const stele_keywords_t *self, stele_keywords_search_t *sear
         uint16_t state = search->state;
         size_t at = search->at;
         do {
-            //  So little of a keyword, begun after the last jump: let the filter judge whether it goes on
+            //  So little of a keyword, begun after the last jump: let the filter judge whether there is more of it
             uint8_t depth = self->depths [state];
             if (depth < STELE_KEYWORD_MIN && at - depth > search->jump) {
                 at -= depth;

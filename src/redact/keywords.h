@@ -1,8 +1,9 @@
 /*  keywords - find many keywords in one pass over a text (Aho-Corasick)
 
     The automaton follows the text in lower case, over classes of bytes. From its root it jumps to
-    the next place where a hash of three bytes is that of some keyword, and again as soon as fewer than
-    three bytes of one are matched: some 2 nanoseconds per byte of text.
+    the next place whose four bytes look like the start of a keyword, and again as soon as fewer than
+    three bytes of one are matched: some 1.5 nanoseconds per byte of text. Each stop costs as much as
+    20 bytes, so keywords of three bytes should be rare in ordinary text.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this

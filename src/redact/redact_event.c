@@ -99,19 +99,6 @@ s_has_bytes (const stele_token_t *token)
     return token->kind == STELE_SCAN_TEXT || token->kind == STELE_SCAN_BYTES || token->kind == STELE_SCAN_EXT;
 }
 
-//  Most events have no keyword: one pass over all their bytes shows it
-static bool
-s_suspects (const stele_redactor_t *self, const void *data, size_t size)
-{
-    stele_keywords_search_t search = stele_keywords_search (data, size);
-    int rule;
-    size_t start, keyword_size;
-    while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size))
-        if (!self->bounded [rule] || stele_redactor_begins_word (data, start) || stele_redactor_after_head (data, start))
-            return true;
-    return false;
-}
-
 //  {"aws_secret_access_key": "..."} is read as aws_secret_access_key=...
 static void
 s_find_pair (stele_redactor_t *self, const stele_token_t *key, const stele_token_t *value)
@@ -141,11 +128,13 @@ s_scalar (s_event_t *self, const stele_token_t *token, const stele_token_t *key,
     if (!s_has_bytes (token))
         return;
     bool pair = key && key->kind == STELE_SCAN_TEXT && token->size <= PAIR_MAX
-        && s_suspects (self->redactor, key->data, key->size);
+        && stele_redactor_has_keyword (self->redactor, key->data, key->size);
     if (pair)
         s_find_pair (self->redactor, key, token);
     else
         stele_redactor_find (self->redactor, token->data, token->size);
+    if (key && key->kind == STELE_SCAN_TEXT && token->size > 0)
+        stele_redactor_find_named (self->redactor, key->data, key->size, token->data, token->size);
     if (self->redactor->match_count)
         s_replace (self, token, head, end);
 }
@@ -267,10 +256,19 @@ s_map (s_event_t *self, stele_scan_t *scan, uint32_t count)
             self->copied = (const char *) scan->next;
             continue;
         }
+        entries++;
+        stele_scan_t next = *scan;
+        const void *data;
+        size_t size;
+        stele_scan_skip (&next, &data, &size);
+        stele_scan_skip (&next, &data, &size);
+        if (!stele_redactor_has_keyword (self->redactor, head, (size_t) ((const char *) next.next - head))) {
+            *scan = next;
+            continue;
+        }
         s_enter_field (self, &key);
         s_value (self, scan, NULL, 1);
         s_value (self, scan, &key, 1);
-        entries++;
     }
     stele_pack_packed (out, self->copied, (size_t) ((const char *) scan->next - self->copied));
     s_pack_redacted (self->redactor, out, redacted);
@@ -280,7 +278,7 @@ s_map (s_event_t *self, stele_scan_t *scan, uint32_t count)
 size_t
 stele_redactor_event (stele_redactor_t *self, const void *data, size_t size)
 {
-    if (!s_suspects (self, data, size))
+    if (!stele_redactor_suspects (self, data, size))
         return 0;
     stele_redactor_begin (self, size);
     s_event_t event = { .redactor = self, .copied = data };
@@ -299,7 +297,7 @@ stele_redactor_event (stele_redactor_t *self, const void *data, size_t size)
 size_t
 stele_redactor_bytes (stele_redactor_t *self, const void *data, size_t size)
 {
-    if (!s_suspects (self, data, size))
+    if (!stele_redactor_suspects (self, data, size))
         return 0;
     stele_redactor_begin (self, size);
     self->raw = true;

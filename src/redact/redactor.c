@@ -26,6 +26,8 @@
 #define WINDOW          128
 #define WINDOW_GROWTH   8
 #define WINDOW_MAX      65536
+//  Bytes of the value of a named key that its regex sees
+#define NAMED_WINDOW    4096
 //  Bytes before them, for look-behind
 #define CONTEXT         64
 //  Work of a try: TRY_WORK, one per byte that its regex may see, and BACK_WORK per place before the keyword. The most
@@ -42,6 +44,28 @@
 #define MARKS_MAX       16384
 
 //  -- rules -----------------------------------------------------------------------------
+
+//  As keywords: the heads of the msgpack strings that are api_key, api-key or apikey
+static bool
+s_add_name (stele_redactor_t *self, const char *name, size_t index)
+{
+    static const char *const joints [] = { "", "_", "-" };
+    size_t count = strchr (name, '_')? 3: 1;
+    for (size_t i = 0; i < count; i++) {
+        char text [1 + STELE_RULE_NAME];
+        size_t size = 1;
+        for (const char *c = name; *c; c++)
+            if (*c != '_')
+                text [size++] = *c;
+            else
+            if (*joints [i])
+                text [size++] = *joints [i];
+        text [0] = (char) (0xa0 | (size - 1));
+        if (!stele_keywords_add (self->keywords, text, size, true, (int) index))
+            return false;
+    }
+    return true;
+}
 
 static int
 s_compile (stele_redactor_t *self, size_t index, stele_refusal_t *refusal)
@@ -61,11 +85,13 @@ s_compile (stele_redactor_t *self, size_t index, stele_refusal_t *refusal)
     }
     //  Without JIT (a hardened system) the interpreter runs it
     pcre2_jit_compile (self->codes [index], PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
-    for (size_t i = 0; i < rule->keyword_count; i++)
-        if (!stele_keywords_add (self->keywords, rule->keywords [i], strlen (rule->keywords [i]), rule->fold, (int) index))
-            return stele_refuse (refusal, STELE_EINVALID_FIELD, "redact-rules", "the keywords of all rules have more than %d bytes",
-                STELE_KEYWORDS_BYTES);
-    return 0;
+    bool fits = true;
+    for (size_t i = 0; i < rule->keyword_count && fits; i++)
+        fits = stele_keywords_add (self->keywords, rule->keywords [i], strlen (rule->keywords [i]), rule->fold, (int) index);
+    for (size_t i = 0; i < rule->name_count && fits; i++)
+        fits = s_add_name (self, rule->names [i], index);
+    return fits? 0: stele_refuse (refusal, STELE_EINVALID_FIELD, "redact-rules",
+        "the keywords of all rules have more than %d bytes", STELE_KEYWORDS_BYTES);
 }
 
 static int
@@ -133,8 +159,6 @@ stele_redactor_destroy (stele_redactor_t **self_p)
     OPENSSL_cleanse (self->key, sizeof self->key);
     free (self);
     *self_p = NULL;
-    //  What libcrypto keeps for this thread would be freed at its very end, for which nobody waits
-    OPENSSL_thread_stop ();
 }
 
 size_t
@@ -176,8 +200,9 @@ s_is_hex (char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-bool
-stele_redactor_begins_word (const char *text, size_t at)
+//  Does a word begin there? \n, \u0022, %3D and the colours of terminals are not part of a word
+static bool
+s_begins_word (const char *text, size_t at)
 {
     if (at == 0 || !s_is_word (text [at - 1]))
         return true;
@@ -195,8 +220,9 @@ stele_redactor_begins_word (const char *text, size_t at)
     return from > 0 && text [from - 1] == '[';
 }
 
-bool
-stele_redactor_after_head (const char *text, size_t at)
+//  Is the byte before that place part of the head of a msgpack string, and so no letter?
+static bool
+s_after_head (const char *text, size_t at)
 {
     const unsigned char *data = (const unsigned char *) text;
     return (at >= 2 && (data [at - 2] == 0xd9 || data [at - 2] == 0xc4))
@@ -311,9 +337,9 @@ s_try (stele_redactor_t *self, size_t index, const char *text, size_t size, size
 {
     const stele_rule_t *rule = stele_rules_at (self->rules, index);
     s_renew (self, index);
-    bool after_head = self->raw && stele_redactor_after_head (text, start);
-    if (start < self->state [index].until
-    ||  (self->bounded [index] && !after_head && !stele_redactor_begins_word (text, start)))
+    bool after_head = self->raw && s_after_head (text, start);
+    if (rule->name_count || start < self->state [index].until
+    ||  (self->bounded [index] && !after_head && !s_begins_word (text, start)))
         return;
     if (!s_may_try (self, index))
         return;
@@ -358,16 +384,68 @@ stele_redactor_begin (stele_redactor_t *self, size_t size)
     stele_pack_clear (self->out);
 }
 
-size_t
-stele_redactor_find (stele_redactor_t *self, const char *text, size_t size)
+//  Most events have no keyword: one pass over all their bytes shows it
+bool
+stele_redactor_suspects (stele_redactor_t *self, const char *data, size_t size)
 {
-    self->match_count = 0;
+    self->data = data;
+    self->size = size;
+    self->hit_count = 0;
+    stele_keywords_search_t search = stele_keywords_search (data, size);
+    int rule;
+    size_t start, keyword_size;
+    while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size)) {
+        if (self->bounded [rule] && !s_begins_word (data, start) && !s_after_head (data, start))
+            continue;
+        if (self->hit_count == STELE_HITS_MAX) {
+            self->data = NULL;
+            break;
+        }
+        self->hits [self->hit_count++] = (stele_hit_t) { data + start, keyword_size, (size_t) rule };
+    }
+    return self->hit_count > 0;
+}
+
+//  Is the text a part of the event whose keywords are known?
+static bool
+s_is_known (const stele_redactor_t *self, const char *text)
+{
+    return self->data && text >= self->data && text < self->data + self->size;
+}
+
+bool
+stele_redactor_has_keyword (const stele_redactor_t *self, const char *text, size_t size)
+{
+    for (size_t i = 0; i < self->hit_count; i++)
+        if (self->hits [i].text >= text && self->hits [i].text + self->hits [i].size <= text + size)
+            return true;
+    return !s_is_known (self, text);
+}
+
+static void
+s_try_all (stele_redactor_t *self, const char *text, size_t size)
+{
     self->search++;
+    if (s_is_known (self, text)) {
+        for (size_t i = 0; i < self->hit_count; i++)
+            if (self->hits [i].text >= text && self->hits [i].text + self->hits [i].size <= text + size)
+                s_try (self, self->hits [i].rule, text, size, (size_t) (self->hits [i].text - text), self->hits [i].size);
+        return;
+    }
     stele_keywords_search_t search = stele_keywords_search (text, size);
     int rule;
     size_t start, keyword_size;
     while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size))
         s_try (self, (size_t) rule, text, size, start, keyword_size);
+}
+
+size_t
+stele_redactor_find (stele_redactor_t *self, const char *text, size_t size)
+{
+    self->match_count = 0;
+    if (!stele_redactor_has_keyword (self, text, size))
+        return 0;
+    s_try_all (self, text, size);
     if (self->match_count < 2)
         return self->match_count;
     //  Secrets that overlap get one mask, that of the first
@@ -381,6 +459,54 @@ stele_redactor_find (stele_redactor_t *self, const char *text, size_t size)
             self->matches [kept].to = self->matches [i].to;
     self->match_count = kept + 1;
     return self->match_count;
+}
+
+//  The rule that has the name of a key, a msgpack string; -1: none
+static int
+s_named (const stele_redactor_t *self, const char *key, size_t size)
+{
+    const char *head = key - 1;
+    if (s_is_known (self, key)) {
+        for (size_t i = 0; i < self->hit_count; i++)
+            if (self->hits [i].text == head && self->hits [i].size == size + 1
+            &&  stele_rules_at (self->rules, self->hits [i].rule)->name_count)
+                return (int) self->hits [i].rule;
+        return -1;
+    }
+    stele_keywords_search_t search = stele_keywords_search (head, size + 1);
+    int rule;
+    size_t start, keyword_size;
+    while (stele_keywords_next (self->keywords, &search, &rule, &start, &keyword_size))
+        if (keyword_size == size + 1 && stele_rules_at (self->rules, (size_t) rule)->name_count)
+            return rule;
+    return -1;
+}
+
+size_t
+stele_redactor_find_named (stele_redactor_t *self, const char *key, size_t key_size, const char *text, size_t size)
+{
+    int rule = s_named (self, key, key_size);
+    if (rule < 0)
+        return self->match_count;
+    size_t index = (size_t) rule, first = 0, last = size;
+    s_renew (self, index);
+    if (!s_may_try (self, index) || memmem (text, size, STELE_MASK_BEGIN, sizeof STELE_MASK_BEGIN - 1))
+        return self->match_count;
+    int rc = s_run (self, index, text, size, 0, 0, size < NAMED_WINDOW? size: NAMED_WINDOW);
+    if (rc < 0 && rc != PCRE2_ERROR_PARTIAL)
+        return self->match_count;
+    const PCRE2_SIZE *place = pcre2_get_ovector_pointer (self->match);
+    if (rc > 1 && place [2] != PCRE2_UNSET)
+        first = place [2];
+    if (rc > 0 && size <= NAMED_WINDOW)
+        last = place [rc > 1 && place [2] != PCRE2_UNSET? 3: 1];
+    //  The rule of another kind of secret says more
+    if (self->match_count == 1 && self->matches [0].from == first && self->matches [0].to == last)
+        return 1;
+    self->matches = stele_array_must_grow (self->matches, &self->match_room, 1, sizeof *self->matches);
+    self->matches [0] = (stele_match_t) { first, last, index };
+    self->match_count = 1;
+    return 1;
 }
 
 size_t

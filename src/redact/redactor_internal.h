@@ -26,6 +26,15 @@ typedef struct {
     size_t rule;
 } stele_match_t;
 
+#define STELE_HITS_MAX 32           // Keywords of an event that are remembered
+
+/*  A keyword in the event                                                   */
+typedef struct {
+    const char *text;
+    size_t size;
+    size_t rule;
+} stele_hit_t;
+
 struct stele_redactor {
     stele_rules_t *rules;
     pcre2_code **codes;             // By rule; NULL: not enabled
@@ -51,6 +60,10 @@ struct stele_redactor {
     int64_t exceeded;
     size_t exceeded_rule;
     //  Of the event
+    const char *data;               // NULL: not all of its keywords are in 'hits'
+    size_t size;
+    stele_hit_t hits [STELE_HITS_MAX];
+    size_t hit_count;
     int64_t work, work_max;         // Bytes that regexes saw, about; the most of a rule
     stele_finding_t findings [STELE_FINDINGS_MAX];
     size_t finding_count;
@@ -61,13 +74,14 @@ struct stele_redactor {
     size_t scratch_room;
 };
 
-/*  Does a word begin there? \n, \u0022, %3D and the colours of terminals are not part of a word. */
+/*  Is there a keyword that may begin a secret? Its places are remembered for the searches in parts of that data, until
+    the next call. */
 bool
-    stele_redactor_begins_word (const char *text, size_t at);
+    stele_redactor_suspects (stele_redactor_t *self, const char *data, size_t size);
 
-/*  Is the byte before that place part of the head of a msgpack string, and so no letter? */
+/*  Is one of them in that part? True for text that is no part of that data. */
 bool
-    stele_redactor_after_head (const char *text, size_t at);
+    stele_redactor_has_keyword (const stele_redactor_t *self, const char *text, size_t size);
 
 /*  Begin an event, or bytes, of that size: its work, findings and output are new. */
 void
@@ -76,6 +90,11 @@ void
 /*  Find the secrets of a text: 'matches', in order, not overlapping. Returns their number. */
 size_t
     stele_redactor_find (stele_redactor_t *self, const char *text, size_t size);
+
+/*  After that, of the value of a key of a map, the data of a msgpack string: a rule with this name for the key, whose regex
+    matches the value, has one match in place of all others. */
+size_t
+    stele_redactor_find_named (stele_redactor_t *self, const char *key, size_t key_size, const char *text, size_t size);
 
 /*  Write the mask of a secret, its rule and its bytes. Returns its size. 'mark' gets its 8 digits. */
 #define STELE_MASK_SIZE (sizeof STELE_MASK_BEGIN + STELE_RULE_ID + 1 + 8 + sizeof STELE_MASK_END)

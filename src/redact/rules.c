@@ -33,6 +33,8 @@ s_clear (stele_rule_t *rule)
 {
     for (size_t i = 0; i < rule->keyword_count; i++)
         free (rule->keywords [i]);
+    for (size_t i = 0; i < rule->name_count; i++)
+        free (rule->names [i]);
     free (rule->regex);
 }
 
@@ -88,8 +90,10 @@ s_finish (const s_reading_t *at)
         return 0;
     if (!rule->regex)
         return s_refuse (at, "rule %s has no regex", rule->id);
-    if (rule->keyword_count == 0)
+    if (rule->keyword_count == 0 && rule->name_count == 0)
         return s_refuse (at, "rule %s has no keyword", rule->id);
+    if (rule->name_count && (rule->keyword_count || rule->back || rule->boundary))
+        return s_refuse (at, "rule %s has names, so it cannot have keyword, back or boundary", rule->id);
     return 0;
 }
 
@@ -142,6 +146,19 @@ s_keyword (const s_reading_t *at, const char *value)
 }
 
 static int
+s_name (const s_reading_t *at, const char *value)
+{
+    size_t size = strlen (value);
+    if (size < STELE_KEYWORD_MIN || size > STELE_RULE_NAME
+    ||  strspn (value, "abcdefghijklmnopqrstuvwxyz0123456789_") != size)
+        return s_refuse (at, "a name has 3 to 31 of a-z, 0-9 and _%s", "");
+    if (at->rule->name_count == STELE_RULE_KEYWORDS)
+        return s_refuse (at, "rule %s has more than 64 names", at->rule->id);
+    at->rule->names [at->rule->name_count++] = stele_memory_copy (value, size);
+    return 0;
+}
+
+static int
 s_number (const s_reading_t *at, const char *key, const char *value, double max, double *number)
 {
     char *end, takes [80];
@@ -170,6 +187,8 @@ s_set (const s_reading_t *at, const char *key, const char *value)
     double back;
     if (strcmp (key, "keyword") == 0)
         return s_keyword (at, value);
+    if (strcmp (key, "name") == 0)
+        return s_name (at, value);
     if (strcmp (key, "regex") == 0) {
         if (rule->regex || strlen (value) > STELE_RULE_REGEX)
             return s_refuse (at, "rule %s: one regex of at most 4096 bytes", rule->id);
@@ -185,7 +204,7 @@ s_set (const s_reading_t *at, const char *key, const char *value)
     if (strcmp (key, "enabled") == 0)
         return s_flag (at, value, "yes", "no", &rule->enabled);
     if (strcmp (key, "back") != 0)
-        return s_refuse (at, "unknown key; use keyword, regex, back, case, boundary, entropy or enabled%s", "");
+        return s_refuse (at, "unknown key; use keyword, name, regex, back, case, boundary, entropy or enabled%s", "");
     int rc = s_number (at, key, value, STELE_RULE_BACK, &back);
     rule->back = rc? 0: (size_t) back;
     return rc;

@@ -18,6 +18,7 @@
 #define STELE_RULE_ID 40            // Bytes of an id: a-z, 0-9 and -
 #define STELE_RULES_MAX 1000
 #define STELE_RULE_KEYWORDS 64
+#define STELE_RULE_NAME 31          // Bytes
 #define STELE_RULE_REGEX 4096       // Bytes
 #define STELE_RULE_BACK 256         // Bytes
 #define STELE_RULES_FILE (1 << 20)  // Bytes
@@ -26,6 +27,8 @@ typedef struct {
     char id [STELE_RULE_ID + 1];
     char *keywords [STELE_RULE_KEYWORDS];   // Of at least STELE_KEYWORD_MIN bytes, without NUL
     size_t keyword_count;
+    char *names [STELE_RULE_KEYWORDS];      // Of keys of maps, in lower case, of a-z, 0-9 and _
+    size_t name_count;                      // A rule has names or keywords
     char *regex;
     size_t back;
     bool fold, boundary, enabled;

@@ -159,7 +159,8 @@ stele_repository_open (const char *path, stele_refusal_t *refusal)
     stele_repository_t *self = s_new (path);
     int code = s_read_format (self, refusal);
     if (code == STELE_ENOT_FOUND)
-        stele_refuse (refusal, code, "backup", "%s is no repository of backups: it has no file " FORMAT_NAME, path);
+        stele_refuse (refusal, code, "backup", "%s is no repository of backups: it lacks the file "
+            FORMAT_NAME ", which a broker with the setting 'backup' writes when it makes one", path);
     if (code)
         stele_repository_close (&self);
     return self;
@@ -188,7 +189,8 @@ static bool
 s_is_own (const char *name)
 {
     static const char *const names [] = {
-        "lock", FORMAT_NAME PART, STELE_REPOSITORY_SEGMENTS, STELE_REPOSITORY_SNAPSHOTS, "lost+found"
+        "lock", FORMAT_NAME PART, STELE_REPOSITORY_SEGMENTS, STELE_REPOSITORY_SNAPSHOTS,
+        STELE_REPOSITORY_CHECKPOINTS, "lost+found"
     };
     for (size_t i = 0; i < sizeof names / sizeof names [0]; i++)
         if (strcmp (name, names [i]) == 0)

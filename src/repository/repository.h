@@ -8,6 +8,7 @@
       segments/PPPPPPPPPPPPPPPP.open.jsonl.zst   the open end, the last one only: replaced as a whole by rename
       snapshots/PPPPPPPPPPPPPPPP-yyyymmddThhmmssZ.db.zst    the ledger as of that position
       snapshots/PPPPPPPPPPPPPPPP-yyyymmddThhmmssZ.json      what was verified of it
+      checkpoints/yyyy-mm-dd.note     the last checkpoint of a day, if the history is sealed (proof/note.h)
 
     A segment is a sequence of zstd frames (with checksums) of JSON Lines: at most 1,024 positions per frame,
     and a frame never crosses a multiple of 1,024; at most 64 frames per file. After the last frame comes the
@@ -63,6 +64,7 @@ typedef struct stele_repository stele_repository_t;
 #define STELE_REPOSITORY_FORMAT 1
 #define STELE_REPOSITORY_SEGMENTS  "segments"
 #define STELE_REPOSITORY_SNAPSHOTS "snapshots"
+#define STELE_REPOSITORY_CHECKPOINTS "checkpoints"
 
 #define STELE_SEGMENT_FRAME_EVENTS 1024
 #define STELE_SEGMENT_FILE_FRAMES  64

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "fault/fault.h"
+#include "ledger/archive.h"
 #include "ledger/ledger.h"
 #include "repository/packed_file.h"
 #include "repository/replay.h"
@@ -288,7 +289,7 @@ stele_repository_restore (const char *path, const char *target, const stele_rest
 {
     s_restore_t self = { .path = path, .target = target, .options = options, .result = restored, .refusal = refusal };
     memset (restored, 0, sizeof *restored);
-    self.work = s_join (target, ".restoring");
+    self.work = s_join (target, STELE_RESTORING_SUFFIX);
     int code = s_check_target (&self);
     if (code == 0 && !(self.repository = stele_repository_open (path, refusal)))
         code = refusal->code;

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <openssl/crypto.h>
 #include <uthash.h>
 #include "base/memory.h"
 #include "repository/repository_internal.h"
@@ -190,8 +189,6 @@ stele_segment_writer_destroy (stele_segment_writer_t **self_p)
     free (self->text.data);
     free (self);
     *self_p = NULL;
-    //  What libcrypto keeps for this thread would be freed at its very end, for which nobody waits
-    OPENSSL_thread_stop ();
 }
 
 int64_t

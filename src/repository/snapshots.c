@@ -40,7 +40,8 @@ s_refuse (const char *path, int error, stele_refusal_t *refusal)
     stele_file_reason (path, error, reason, sizeof reason);
     return stele_refuse (refusal, error == ENOSPC || error == EDQUOT? STELE_EFULL:
         error == ENOENT? STELE_ENOT_FOUND: STELE_EIO, "backup", "%s: %s%s", path, reason,
-        error == ENOENT? "; is it a repository of backups?": "");
+        error == ENOENT? "; a repository of backups has the folders " STELE_REPOSITORY_SEGMENTS " and " STELE_REPOSITORY_SNAPSHOTS
+            " and the file format.json: a broker with the setting 'backup' makes it": "");
 }
 
 //  -- names -------------------------------------------------------------------------------

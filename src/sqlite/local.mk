@@ -1,11 +1,14 @@
 noinst_LTLIBRARIES += src/sqlite/libsqlite.la
 src_sqlite_libsqlite_la_SOURCES = \
+    src/ledger/derived.h \
     src/ledger/ledger.h \
     src/ledger/process.h \
     src/ledger/reader.h \
+    src/ledger/rollup.h \
     src/ledger/snapshot.h \
     src/ledger/text_index.h \
     src/sqlite/sql/file_names.h \
+    src/sqlite/archiver.c \
     src/sqlite/snapshot.c \
     src/sqlite/versions.c \
     src/sqlite/sqlite_file.c src/sqlite/sqlite_file.h \
@@ -14,7 +17,11 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/sql/id_codec.c src/sqlite/sql/id_codec.h \
     src/sqlite/sql/json_fields.c src/sqlite/sql/json_fields.h \
     src/sqlite/sql/schema.h \
+    src/sqlite/sql/side_file.c src/sqlite/sql/side_file.h \
     src/sqlite/sql/sql.c src/sqlite/sql/sql.h \
+    src/ledger/archive.h \
+    src/sqlite/archive/archive_file.c src/sqlite/archive/archive_file.h \
+    src/sqlite/archive/task_copy.c \
     src/sqlite/compress/compress_ahead.c src/sqlite/compress/compress_ahead.h \
     src/sqlite/compress/compressor.c src/sqlite/compress/compressor.h \
     src/sqlite/compress/content.c src/sqlite/compress/content.h \
@@ -26,6 +33,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/wal/place.c src/sqlite/wal/place.h \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
+    src/sqlite/write/archive.c \
     src/sqlite/write/append.c \
     src/sqlite/write/append_audit.c \
     src/sqlite/write/append_output.c \
@@ -52,10 +60,12 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/columns.c \
     src/sqlite/read/commit_time.c \
     src/sqlite/read/commands.c \
+    src/sqlite/read/derived.c \
     src/sqlite/filter/filter.c src/sqlite/filter/filter.h \
     src/sqlite/reader/keys.c \
     src/sqlite/read/log.c \
     src/sqlite/filter/match.c src/sqlite/filter/match.h \
+    src/sqlite/reader/archives.c \
     src/sqlite/reader/reader.c \
     src/sqlite/reader/reader_bounds.h \
     src/sqlite/reader/reader_internal.h \
@@ -67,6 +77,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/reader/event_rows.c \
     src/sqlite/read/sessions.c \
     src/sqlite/read/state.c \
+    src/sqlite/read/structure.c \
     src/sqlite/read/stats.c \
     src/sqlite/filter/summary.c src/sqlite/filter/summary.h \
     src/sqlite/read/table_export.c \
@@ -75,6 +86,12 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/filter/text_changes.c src/sqlite/filter/text_changes.h \
     src/sqlite/reader/word_cache.c src/sqlite/reader/word_cache.h \
     src/sqlite/reader/zones.c \
+    src/sqlite/rollup/counts.c src/sqlite/rollup/counts.h \
+    src/sqlite/rollup/fold.c src/sqlite/rollup/fold.h \
+    src/sqlite/rollup/life.c src/sqlite/rollup/life.h \
+    src/sqlite/rollup/rollup.c \
+    src/sqlite/rollup/series.c \
+    src/sqlite/rollup/store.c src/sqlite/rollup/store.h \
     src/sqlite/search/text_index.c \
     src/sqlite/filter/tokenizer.c src/sqlite/filter/tokenizer.h \
     src/sqlite/search/packed_ids.c src/sqlite/search/packed_ids.h \

@@ -277,11 +277,11 @@ s_verify_by (s_verify_t *self, const char *sql, stele_refusal_t *refusal)
 #define COUNT_EVENTS(name, table, subject) " + (SELECT count (*) FROM " table ")"
 static const char *const s_checks [] = {
     "PRAGMA quick_check (1)",
-    "SELECT iif (0" STELE_EVENT_TABLES (COUNT_EVENTS) " = ifnull ((SELECT max (last) FROM commits), 0), 'ok',"
+    "SELECT iif ((SELECT ifnull (sum (events), 0) FROM archived_tasks)" STELE_EVENT_TABLES (COUNT_EVENTS) " = ifnull ((SELECT max (last) FROM commits), 0), 'ok',"
         " 'its event tables do not have as many rows as its last position says')",
     "SELECT iif (ifnull (sum (last - first + 1), 0) = ifnull (max (last), 0), 'ok',"
         " 'its commits do not cover all positions') FROM commits",
-    "SELECT iif ((SELECT count (*) FROM tasks) = ifnull ((SELECT sum (count) FROM task_counts), 0), 'ok',"
+    "SELECT iif ((SELECT count (*) FROM tasks) + (SELECT count (*) FROM archived_tasks) = ifnull ((SELECT sum (count) FROM task_counts), 0), 'ok',"
         " 'the number of its tasks is not the one that it has counted')"
 };
 

@@ -31,7 +31,7 @@ ROLES = {
 NEEDS = {
     "ping": None, "info": None, "stats": "metrics", "publish": "publish", "producer.get": "publish",
     "task.recover": "operate", "rejected.retry": "operate", "recover": "operate", "consistency.check": "operate",
-    "backup": "operate",
+    "backup": "operate", "backup.list": "metrics",
     "mode": "admin", "keys.reload": "admin",
 }
 #   How long a silence is taken for an answer: a subscription or a message that is not allowed has none

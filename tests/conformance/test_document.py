@@ -12,6 +12,8 @@ import sys
 import harness
 from client import unpack
 
+INCLUDE = "#include <inttypes.h>\n#include <stdio.h>\n"
+
 
 def document(*path):
     with open(os.path.join(harness.SRC, *path), encoding="utf-8") as file:
@@ -86,22 +88,26 @@ class Readme(harness.BrokerTest):
         self.assertEqual(self.ask("task.get", task_id="fix-1")["task"]["state"], "passed")
 
     def test_c_of_the_readme(self):
-        lines = re.search(r"```c\n(.*?)```", document("README.md"), re.S).group(1)
-        source = os.path.join(self.folder, "readme.c")
+        lines, program = re.findall(r"```c\n(.*?)```", document("README.md"), re.S)[:2]
+        self.run_c("first", "#include <string.h>\n%s\n#include <stele.h>\nint main (void)\n{\n%s"
+                   "stele_client_close (client, true, 5000);\nstele_client_destroy (&client);\n}\n" % (INCLUDE, lines))
+        self.run_c("whole", INCLUDE + program)
+        for task in ("build-1", "build-2"):
+            self.assertEqual(self.ask("task.get", task_id=task)["task"]["role"], "builder")
+
+    def run_c(self, name, text):
+        source = os.path.join(self.folder, name + ".c")
         with open(source, "w") as file:
-            #   After the first line: the broker of this test
-            file.write('#include <inttypes.h>\n#include <stdio.h>\n#include <stele.h>\nint main (void)\n{\n' +
-                       lines.replace(";\n", ';\nstele_client_set_events_endpoint (client, "%s");\n' % self.broker.events, 1) +
-                       "stele_client_close (client, true, 5000);\nstele_client_destroy (&client);\n}\n")
+            file.write(text)
         #   As the library was compiled, sanitizers included
-        compiler = subprocess.run([os.path.join(harness.BUILD, "config.status"), "-q", "--file=-"], input="@CC@ @CFLAGS@",
+        compiler = subprocess.run([os.path.join(harness.BUILD, "config.status"), "-q", "--file=-"], input="@CC@ @CFLAGS@ @STELE_LDFLAGS@",
                                   stdout=subprocess.PIPE, check=True, text=True).stdout.split()
         library = os.path.join(harness.BUILD, ".libs")
         subprocess.run(compiler + [source, "-o", source[:-2], "-I" + os.path.join(harness.SRC, "include"),
                                    "-L" + library, "-lstele", "-Wl,-rpath," + library], check=True)
-        done = subprocess.run([source[:-2]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.PATIENCE)
-        self.assertEqual((done.returncode, done.stdout), (0, b""))
-        self.assertEqual(self.ask("task.get", task_id="build-1")["task"]["title"], "Build it")
+        done = subprocess.run([source[:-2]], env=self.broker.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=harness.PATIENCE)
+        self.assertEqual((done.returncode, done.stdout), (0, b"durable\n"))
 
 
 if __name__ == "__main__":

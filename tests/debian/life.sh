@@ -51,7 +51,7 @@ redis=$!
 check "install" apt-get -o APT::Sandbox::User=root install -y --no-install-recommends /packages/before/*.deb
 check "service user" 'id stele && is "$(stat -c %U:%a /var/lib/stele)" stele:750'
 check "configuration is for the service alone" 'is "$(stat -c %U:%G:%a /etc/stele/steled.conf)" root:stele:640'
-check "manual pages" 'man -w steled steled.conf stele-http stele libstele'
+check "manual pages" 'man -w steled steled.conf stele-http stele-relay stele libstele'
 check "completions" 'test -s /usr/share/bash-completion/completions/stele -a -s /usr/share/zsh/vendor-completions/_stele -a -s /usr/share/fish/vendor_completions.d/stele.fish'
 start
 check "the broker starts as its service does" '[ $? = 0 ] && kill -0 $broker'
@@ -66,6 +66,7 @@ check "the new version is installed" 'dpkg-query -W -f "\${Version}" steled | gr
 check "the configuration is kept" 'tail -n 1 /etc/stele/steled.conf | grep mine'
 start
 check "the record is kept" 'stele get shell | grep passed'
+check "the relay has its unit and an example, and checks it" 'test -s /lib/systemd/system/stele-relay.service && stele-relay secret >/etc/stele/example.secret && chmod 600 /etc/stele/example.secret && stele-relay --config /usr/share/doc/steled/examples/relay.conf --check-config && rm /etc/stele/example.secret'
 check "the broker stops again" stop
 check "remove" apt-get remove -y steled stele libstele0 libstele-dev python3-stele
 check "programs are gone" '! ls /usr/sbin/steled /usr/sbin/stele-http /usr/bin/stele 2>/dev/null'

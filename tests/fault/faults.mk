@@ -7,8 +7,10 @@ fault_support = \
 
 fault_tests += \
     tests/fault/test_acks.py \
+    tests/fault/test_archive_points.py \
     tests/fault/test_backup_points.py \
     tests/fault/test_files.py \
+    tests/fault/test_seal.py \
     tests/fault/test_ledger_behind.py
 
 # What peers, Redis, the clock and the system do
@@ -24,6 +26,12 @@ fault_tests += \
 fault_tests += \
     tests/fault/test_run.py \
     tests/fault/test_spool.py
+
+# Deliveries of stele-relay
+if RELAY
+fault_tests += tests/fault/test_relay.py
+endif
+EXTRA_DIST += tests/fault/test_relay.py
 
 check_PROGRAMS += tests/fault/spooler
 tests_fault_spooler_SOURCES = tests/fault/spooler.c

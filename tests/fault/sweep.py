@@ -34,13 +34,13 @@ WITH = {
     "interrupt_all_after": {"arguments": ("--interrupted", "all")},
 }
 #   Needs more events, or more time: a subscriber must have found the new broker
-SLOW = ("cursor_", "feed_")
+SLOW = ("cursor_", "feed_", "rollup_")
 #   Reached after many writes, when the broker is idle
 IDLE = ("checkpoint_",)
 #   Reached when finished tasks expire in Redis
 OLD = ("sweep_",)
-#   test_backup_points.py kills at these
-ELSEWHERE = ("snapshot_", "restore_")
+#   test_backup_points.py, test_archive_points.py and test_seal.py kill at these
+ELSEWHERE = ("snapshot_", "restore_", "archive_", "recall_", "seal_")
 #   Reached with backups only
 BACKUP = ("repository_",)
 TERMINAL_TTL_S = 1

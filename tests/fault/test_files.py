@@ -232,7 +232,7 @@ class Names(FilesTest):
         self.refuse(self.path("dangling"), "No such file or directory")
 
     def test_files_of_another_ledger(self):
-        for suffix in ("-wal", "-shm", "-journal", ".lock", ".high-water", ".search"):
+        for suffix in ("-wal", "-shm", "-journal", ".lock", ".high-water", ".search", ".rollup"):
             self.refuse(self.path("x.db" + suffix), "ends in " + suffix)
         self.assertEqual(os.listdir(self.folder), ["refused"])
 
@@ -458,7 +458,8 @@ class Modes(FilesTest):
                 for path in glob.glob(broker.ledger + "*")}
 
     def wait_search(self, broker):
-        harness.wait_until(lambda: os.path.exists(broker.ledger + ".search-wal"), "the text index")
+        harness.wait_until(lambda: all(os.path.exists(broker.ledger + suffix + "-wal") for suffix in (".search", ".rollup")),
+                           "the text index and the counts")
 
     def test_only_the_owner_by_default(self):
         umask = os.umask(0)
@@ -470,7 +471,8 @@ class Modes(FilesTest):
         self.wait_search(broker)
         modes = self.modes(broker)
         self.assertEqual(set(modes), {"ledger.db" + suffix for suffix in (
-            "", "-wal", "-shm", ".lock", ".high-water", ".search", ".search-wal", ".search-shm")})
+            "", "-wal", "-shm", ".lock", ".high-water", ".search", ".search-wal", ".search-shm", ".rollup", ".rollup-wal",
+            ".rollup-shm")})
         self.assertEqual(set(modes.values()), {0o600}, modes)
 
     def test_setting_whatever_the_umask_and_earlier_modes(self):

@@ -283,13 +283,14 @@ class Files(FaultTest):
 
 @unittest.skipIf(harness.sanitized(), "a sanitizer takes more address space than any limit")
 class Memory(FaultTest):
-    """No more address space: the broker ends, and never leaves a wrong ledger."""
+    """No more address space: the broker ends, or libzmq closes the connection whose message has
+    no room. The ledger is never wrong."""
 
     use_redis = False
 
     def test_out_of_memory_ends_the_broker_and_loses_nothing(self):
-        started = ended = 0
-        for megabytes in (60, 150, 300, 450, 600):
+        started = short = 0
+        for megabytes in (60, 150, 300, 450, 600, 750):     # It starts with 520 or so
             self.broker.stop()
             limit = megabytes << 20
             prefix = [shutil.which("prlimit"), "--as=%d:%d" % (limit, limit), "--core=0:0"]
@@ -302,7 +303,7 @@ class Memory(FaultTest):
             started += 1
             loads = [Load(self.broker.events, "memory-%d-%d" % (megabytes, n)) for n in range(2)]
             loads[0].wait_acked(20)
-            ended += self.eat() is not None
+            short += not self.eat()
             for load in loads:
                 load.stopping.set()
             for load in loads:
@@ -311,11 +312,12 @@ class Memory(FaultTest):
             self.assert_kept(*loads)
             self.assert_whole()
         self.assertGreater(started, 0)
-        self.assertGreater(ended, 0)
+        self.assertGreater(short, 0)
 
     def eat(self):
-        """Send large messages and requests with large, unread answers, until the broker ends or has
-        received them all. Returns its exit status, None if it lives."""
+        """Send large messages and requests with large, unread answers, until the broker ends, has
+        received them all, or has been silent for long: its libzmq closed the connections. Returns
+        whether it has received them all."""
         content = "x" * (7 << 20)
         peers = [self.producer(self.name("eater%d" % n)) for n in range(3)]
         for _ in range(8):
@@ -323,20 +325,22 @@ class Memory(FaultTest):
                 peer.send_events([output(self.name("task"), content)])
         for _ in range(40):
             self.asker().send({"op": "task.outputs", "task_id": self.name("task"), "limit": 1})
-        deadline = time.monotonic() + harness.PATIENCE
+        heard = time.monotonic()
         for peer in peers:
-            while self.broker.running() and not peer.settled():
-                self.assertLess(time.monotonic(), deadline, self.broker.log()[-2000:])
+            while self.broker.running() and not peer.settled() and time.monotonic() < heard + 15:
                 if peer.socket.poll(100):
                     peer.note(peer.receive())
+                    heard = time.monotonic()
+        received = all(peer.settled() for peer in peers)
+        for peer in peers:
             peer.close()
         if self.broker.running():
-            return None
+            return received
         status = self.broker.wait()
         #   SIGSEGV: czmq 4.2.1 destroys a frame that it could not allocate
         self.assertIn(status, (-signal.SIGABRT, -signal.SIGSEGV, os.EX_IOERR, os.EX_OSERR),
                       self.broker.log()[-2000:])
-        return status
+        return False
 
 
 @unittest.skipUnless(FAKETIME, "libfaketime is not installed")

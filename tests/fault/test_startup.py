@@ -83,7 +83,7 @@ class Endpoints(StartTest):
             self.assertEqual(file.read(), "precious\n")
 
     def test_the_ledger_is_not_a_socket(self):
-        for suffix in ("", "-wal", "-shm", ".lock", ".high-water", ".search"):
+        for suffix in ("", "-wal", "-shm", ".lock", ".high-water", ".search", ".rollup"):
             self.refused("the ledger", requests="ipc://" + self.path("stele.db" + suffix))
             self.refused("the ledger", feed="ipc://stele.db" + suffix)
         self.start().stop()

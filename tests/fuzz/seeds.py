@@ -29,7 +29,7 @@ REQUESTS = [
     {"op": "events.read", "after": 2, "limit": 3, "types": ["task.created", "preference.set"]},
     {"op": "audit.list", "who": "local", "operation": "mode", "outcome": "ok", "from": 1, "to": 2, "limit": 3},
     {"op": "rejected.list", "producer": "p", "open": True}, {"op": "stats.tasks", "group_by": "role", "from": 0, "to": 10},
-    {"op": "task.stuck", "silent_s": 1}, {"op": "nonsense"}, {"op": 1}, [], {"op": "task.list", "cursor": "AAAA"},
+    {"op": "task.stuck", "silent_s": 1}, {"op": "backup.list"}, {"op": "nonsense"}, {"op": 1}, [], {"op": "task.list", "cursor": "AAAA"},
 ]
 
 LINES = [

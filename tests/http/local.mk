@@ -6,7 +6,7 @@ http_test_libs = src/http/libhttp.la src/cli/libcli.la src/client/libclient.la s
 
 http_tests = tests/http/test_malformed.py tests/http/test_routes.py tests/http/test_stream.py tests/http/test_child.py \
     tests/http/test_keys.py tests/http/test_tokens.py tests/http/test_compat.py tests/http/test_websocket.py \
-    tests/http/test_monitoring.py tests/http/test_slow.py tests/http/test_tls.py tests/http/test_limits.py
+    tests/http/test_monitoring.py tests/http/test_dashboard.py tests/http/test_slow.py tests/http/test_tls.py tests/http/test_limits.py
 
 # Alerts are evaluated by promtool, of the package prometheus
 promtool_tests = tests/http/test_alerts.py tests/http/test_promtool.py

@@ -84,6 +84,23 @@ class Backup(alerts.AlertTest):
         self.assert_fires(before, "SteleBackup")
 
 
+class Seal(alerts.AlertTest):
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(settings={"seal": "unsigned", "seal-lag": 1}, **more)
+
+    def test_checkpoint_cannot_be_written(self):
+        self.producer().publish(created(self.name("task")))
+        harness.wait_until(lambda: os.path.exists(self.broker.ledger + ".checkpoint"), "the first checkpoint")
+        before = self.scrape()
+        os.mkdir(self.broker.ledger + ".checkpoint.part")
+        self.producer("other").publish(created(self.name("during")))
+        self.wait_finding("seal_failing", 2)
+        self.assert_fires(before, "SteleSeal")
+        os.rmdir(self.broker.ledger + ".checkpoint.part")
+        self.broker.wait_line("the history is sealed again")
+
+
 class Certificate(test_tls.TlsTest):
     def test_certificate_ends_soon(self):
         def scrape(name):
@@ -157,6 +174,16 @@ class Broker(alerts.AlertTest):
         other.execute("BEGIN IMMEDIATE")
         self.producer().publish(*[created("%s-%d" % (self.name("task"), number)) for number in range(1000)])
         self.wait_finding("search_failing", 2)
+        self.assert_fires(before, "SteleSearchBehind")
+        other.execute("ROLLBACK")
+
+    def test_counts_over_time_cannot_be_updated(self):
+        before = self.scrape()
+        other = sqlite3.connect(self.broker.ledger + ".rollup", isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        self.producer().publish(created(self.name("task")))
+        self.wait_finding("rollup_failing", 2)
         self.assert_fires(before, "SteleSearchBehind")
         other.execute("ROLLBACK")
 

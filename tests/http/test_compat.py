@@ -292,7 +292,9 @@ class Contract(web.WebTest):
         self.expect("POST", "/tasks", 200, {"job_id": UUID, "task_id": name, "selected_provider": None, "selected_model": None,
                                             "full_access": False}, task)
         self.expect("POST", "/tasks", 409, {"detail": str}, task)
-        self.expect("POST", "/tasks", 409, {"detail": str}, dict(task, title="Other"))
+        detail = self.request("POST", "/tasks", dict(task, title="Other")).json()["detail"]
+        self.assertIn("another id", detail)
+        self.assertIn("POST /v1/events", detail)
 
     def test_body_that_is_not_valid_says_what_is_wrong(self):
         body = {"id": "x", "full_access": "perhaps", "acceptance": [], "target_dir": None, "role": 7}

@@ -115,6 +115,18 @@ class KeysTest(web.WebTest):
         self.assertIn("role gateway", self.get("/readyz", 503, port=server.port, headers=bearer).json()["findings"][0]["message"])
         self.get("/v1/tasks", 403, port=server.port, headers=bearer)
 
+    def test_admin_token_of_a_key_that_is_no_admin_names_both(self):
+        path = self.new_key("narrow", "gateway,query,feed")
+        tokens = os.path.join(self.folder, "tokens-of-narrow")
+        text = self.stele_("token", "new", "chief", "--role", "admin", "--tokens", tokens)
+        self.reload()
+        self.broker.wait_line("added narrow")
+        server = self.other("--key", path, "--tokens", tokens)
+        bearer = {"Authorization": "Bearer " + text}
+        harness.wait_until(lambda: self.request("GET", "/v1/tasks", port=server.port, headers=bearer).status == 200, "the broker")
+        detail = self.request("PUT", "/v1/mode", {"mode": "dual"}, port=server.port, headers=bearer).json()["detail"]
+        self.assertIn("the token 'chief' and the key of the HTTP server, 'narrow', must both have it", detail)
+
     def test_revoked_key_is_said(self):
         path = self.new_key("revoked", "gateway,admin")
         self.reload()

@@ -5,6 +5,7 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import os
+import re
 import socket
 import subprocess
 import unittest
@@ -30,15 +31,15 @@ class LimitsTest(web.WebTest):
 
     @classmethod
     def new_token(cls, name):
-        done = subprocess.run([harness.program("stele"), "token", "new", name, "--tokens", cls.tokens, "--role", "query"],
+        done = subprocess.run([harness.program("stele"), "token", "new", name, "--tokens", cls.tokens, "--role", "query,metrics"],
                               stdout=subprocess.PIPE, timeout=harness.PATIENCE, check=True)
         return done.stdout.decode().strip()
 
-    def by(self, name, path="/v1/session", method="GET"):
-        """Status of a request with that token, and of it the answer. GET /v1/session is 405: it costs no work."""
+    def by(self, name, path="/v1/recover", method="GET"):
+        """Status of a request with that token, and of it the answer. GET /v1/recover is 405: it costs no work."""
         return self.request(method, path, headers={"Authorization": "Bearer " + self.texts[name]} if name else {})
 
-    def until_429(self, name, path="/v1/session"):
+    def until_429(self, name, path="/v1/recover"):
         """The statuses up to the first 429, and that answer."""
         statuses = []
         for _ in range(20 * BURST):
@@ -79,6 +80,47 @@ class Requests(LimitsTest):
         self.assertEqual(set(statuses), {200})
         self.assertIn("from this address without a token", refused.json()["detail"])
         harness.wait_until(lambda: self.by("cleo").status == 405, "a token of this address to be served")
+
+
+class Refused(LimitsTest):
+    """What is refused before its path is looked at is counted like all else: by the rate, and in the metrics by route."""
+
+    def refused(self, head, status, *texts):
+        """Send it until the rate is exceeded: the answers before have that status."""
+        for _ in range(20 * BURST):
+            answer, = web.exchange(self.http.port, head)[0]
+            if answer.status == 429:
+                return
+            self.assertEqual(answer.status, status, answer.body)
+            for text in texts:
+                self.assertIn(text, answer.json()["detail"])
+        self.fail("no request was refused with 429")
+
+    def counted(self, path, method="GET"):
+        text = self.request("GET", "/metrics", headers={"Authorization": "Bearer " + self.texts["dora"]}).body.decode()
+        return int(re.search(r'^stele_http_requests_total{route="%s %s",code="4xx"} ([0-9]+)$' % (method, path), text, re.M).group(1))
+
+    def test_wrong_host(self):
+        self.refused(b"GET /v1/stuck HTTP/1.1\r\nHost: a.example.org\r\nConnection: close\r\n\r\n", 421, "http-host of steled", "--host")
+        self.assertGreaterEqual(self.counted("/v1/stuck"), BURST)
+
+    def test_large_body(self):
+        self.refused(b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: 100000000\r\n\r\n" % self.texts["ann"].encode(), 413, "a message to the broker")
+        self.assertGreaterEqual(self.counted("/v1/events", "POST"), BURST)
+
+    def test_body_without_a_token(self):
+        #   From an address of its own: those without a token share one rate
+        for _ in range(20 * BURST):
+            with socket.create_connection(("127.0.0.1", self.http.port), harness.PATIENCE, source_address=("127.0.0.8", 0)) as peer:
+                peer.sendall(b"POST /v1/tasks/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n")
+                status = int(peer.makefile("rb").readline().split()[1])
+            if status == 429:
+                break
+            self.assertEqual(status, 401)
+        else:
+            self.fail("no body was refused with 429")
+        self.assertGreaterEqual(self.counted("/v1/tasks/search", "POST"), BURST)
 
 
 class Connections(LimitsTest):

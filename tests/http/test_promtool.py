@@ -24,9 +24,11 @@ class Promtool(alerts.AlertTest):
     def test_rules_are_valid(self):
         rules = alerts.read(alerts.RULES)
         self.assertIn("SUCCESS: %d rules found" % rules.count("expr:"), self.promtool("check", "rules", "--lint-fatal", alerts.RULES))
+        self.promtool("check", "rules", "--lint-fatal", os.path.join(alerts.FOLDER, "stele-relay.rules.yml"))
 
     def test_tests_of_the_rules_pass(self):
-        self.promtool("test", "rules", os.path.join(alerts.FOLDER, "stele.rules.test.yml"))
+        for name in ("stele.rules.test.yml", "stele-relay.rules.test.yml"):
+            self.promtool("test", "rules", os.path.join(alerts.FOLDER, name))
 
     def test_configuration_is_valid(self):
         self.assertIn("SUCCESS", self.promtool("check", "config", os.path.join(alerts.FOLDER, "prometheus.yml")))

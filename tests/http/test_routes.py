@@ -6,6 +6,7 @@
 
 import gzip
 import json
+import os
 import re
 import select
 import signal
@@ -51,11 +52,14 @@ GETS = {
     "/v1/stream": [],
     "/v1/tables/{table}": ["/v1/tables/tasks", "/v1/tables/task_outputs?limit=1"],
     "/v1/rejected": ["/v1/rejected", "/v1/rejected?open=true"],
+    "/v1/backup": ["/v1/backup"],
     "/v1/audit": ["/v1/audit", "/v1/audit?operation=recover&outcome=ok&from=2020-01-01T00:00:00Z&limit=1"],
     "/v1/producers": ["/v1/producers"],
     "/v1/producers/{producer}": ["/v1/producers/story"],
     "/v1/stats": ["/v1/stats"],
     "/v1/stats/tasks": ["/v1/stats/tasks?group_by=role"],
+    "/v1/stats/series": ["/v1/stats/series", "/v1/stats/series?by=role&step=minute&from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z"],
+    "/v1/stats/failures": ["/v1/stats/failures", "/v1/stats/failures?step=day&limit=1"],
     "/v1/errors": ["/v1/errors"],
     "/v1/info": ["/v1/info"],
     "/v1/mode": ["/v1/mode"],
@@ -63,6 +67,9 @@ GETS = {
     "/healthz": ["/healthz"],
     "/readyz": ["/readyz"],
     "/openapi.json": ["/openapi.json"],
+    "/": ["/"],
+    "/ui/{version}/{folder}/{file}": [],        # test_dashboard.py requests every file
+    "/v1/session": ["/v1/session"],
 }
 CHANGES = {
     ("post", "/v1/tasks/search"): ("/v1/tasks/search", {"states": ["failed"], "limit": 5}),
@@ -73,6 +80,7 @@ CHANGES = {
     ("post", "/v1/recover"): ("/v1/recover", {"scope": "all"}),
     ("post", "/v1/consistency-check"): ("/v1/consistency-check", {"repair": True}),
     ("put", "/v1/mode"): ("/v1/mode", {"mode": "dual"}),
+    ("post", "/v1/backup"): ("/v1/backup", {"start": True}),
     ("post", "/v1/keys/reload"): ("/v1/keys/reload", None),
     ("post", "/v1/session"): ("/v1/session", None),
     ("delete", "/v1/session"): ("/v1/session", None),
@@ -103,6 +111,10 @@ EARLIER_CHANGES = {
 
 class Routes(web.WebTest):
     use_redis = True
+
+    @classmethod
+    def start_broker(cls, **more):
+        return super().start_broker(arguments=("--backup", os.path.join(cls.folder, "repository")), **more)
 
     @classmethod
     def setUpClass(cls):
@@ -148,7 +160,7 @@ class Routes(web.WebTest):
                 with self.subTest(request):
                     answer = self.get(request)
                     self.assertRegex(answer.headers["x-request-id"], "^[0-9a-f]{16}$")
-                    if path.startswith("/v1/"):
+                    if path.startswith("/v1/") and path != "/v1/session":
                         self.assertGreaterEqual(int(answer.headers["stele-position"]), 10)
                         self.assertRegex(answer.headers["stele-ledger"], "^[0-9a-f-]{36}$")
                     if answer.headers["content-type"] == "application/json":
@@ -164,7 +176,7 @@ class Routes(web.WebTest):
 
     def test_documented_parameters_are_taken_and_others_refused(self):
         for path, requests in GETS.items():
-            if not requests or not path.startswith("/v1/"):
+            if not requests or not path.startswith("/v1/") or path == "/v1/session":
                 continue
             with self.subTest(path):
                 target = requests[0].partition("?")[0]
@@ -238,6 +250,21 @@ class Routes(web.WebTest):
             groups = self.get("/v1/stats/tasks?group_by=" + by).json()["groups"]
             self.assertRegex(groups[0][by], r"^\d{4}-\d\d-\d\dT\d\d:00:00\.000000Z$")
             self.assertGreater(groups[0]["created"], 0)
+
+    def test_times_of_series_are_text(self):
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.get("/v1/stats/series").json()["folded"] >= head, "the counts to be complete")
+        answer = self.get("/v1/stats/failures").json()
+        one, = [one for one in answer["series"] if one["fingerprint"] == "boom"]
+        self.assertEqual((answer["by"], one["tasks"], one["total"]), ("fingerprint", ["a/b"], {"count": 1}))
+        point, = one["points"]
+        for time in (answer["from"], answer["to"], answer["since"], one["first"], one["last"], point["time"],
+                     self.get("/v1/stats/series").json()["series"][0]["points"][0]["time"]):
+            self.assertRegex(time, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+        asked = self.ask("stats.series", by="role")
+        again = self.get("/v1/stats/series?by=role").json()
+        self.assertEqual([(one["role"], one["total"]) for one in again["series"]],
+                         [(one["role"], one["total"]) for one in asked["series"]])
 
     def test_audit_events_are_read(self):
         self.request("POST", "/v1/recover", {"scope": "all"})
@@ -359,6 +386,27 @@ class Routes(web.WebTest):
         body = self.get("/readyz").json()
         self.assertEqual([finding["code"] for finding in body["findings"]], [finding["code"] for finding in said["findings"]])
 
+    def test_probes_share_one_question_and_take_no_place_of_requests(self):
+        probes = [web.connect(self.http.port) for _ in range(300)]
+        other = web.connect(self.http.port)
+        for peer in probes + [other]:
+            self.addCleanup(peer.close)
+        self.ask("stats")                       # So that its count exists
+        asked = self.ask("stats")["requests"]["by_op"]["stats"]["count"]
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            for peer in probes:
+                peer.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self.get("/healthz")
+            other.sendall(b"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            for peer in probes:
+                self.assertRegex(peer.recv(65536), b"^HTTP/1.1 (503|200) ")
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        self.assertTrue(other.recv(65536).startswith(b"HTTP/1.1 200 "))
+        #   A question ends after two seconds without an answer: one or two for all probes, and this one
+        self.assertLess(self.ask("stats")["requests"]["by_op"]["stats"]["count"] - asked, 100)
+
     def test_requests_beyond_the_bound_are_turned_away_until_others_are_answered(self):
         peers = [web.connect(self.http.port) for _ in range(300)]
         self.broker.signal(signal.SIGSTOP)
@@ -405,6 +453,11 @@ class WithoutRedis(web.WebTest):
             self.assertIn("this broker runs without it", problem["detail"])
             self.assertNotIn("later", problem["title"])
             self.assertNotIn("retry-after", answer.headers)
+
+    def test_backup_without_a_folder_tells_the_setting(self):
+        problem = self.post("/v1/backup", {"start": True}, 503).json()
+        self.assertEqual(problem["field"], "backup")
+        self.assertIn("set 'backup'", problem["detail"])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import time
 import unittest
 
 import harness
+import test_child
 import web
 
 NAMES = "DNS:localhost,DNS:stele.example.org,DNS:*.wild.example.org,IP:127.0.0.1,IP:::1"
@@ -480,10 +481,13 @@ class Start(TlsTest):
         os.chmod(os.path.join(self.folder, "locked.key"), 0o600)
         with open(os.path.join(self.folder, "empty.pem"), "w"):
             pass
+        for name in ("pipe.pem", "pipe.key"):
+            os.mkfifo(os.path.join(self.folder, name), 0o600)
         for pem, key, words in (("first", "second", "is not that of the first certificate"), ("expired", "expired", "expired at"),
                                 ("early", "early", "is not valid before"),
                                 ("open", "open", "others may read or change"), ("first", "locked", "it is encrypted"),
                                 ("nothing", "first", "No such file"), ("first", "nothing", "No such file"),
+                                ("pipe", "first", "it is not a file"), ("first", "pipe", "it is not a file"),
                                 ("empty", "first", "not a certificate in PEM"), ("weak", "weak", "cannot be used: ee key too small")):
             paths = [os.path.join(self.folder, name) for name in (pem + ".pem", key + ".key")]
             with self.subTest((pem, key)):
@@ -528,6 +532,13 @@ class Start(TlsTest):
         broker.signal(signal.SIGHUP)
         broker.wait_line("certificate: read again")
         self.assertEqual(self.send(self.connection("second", port), "/readyz").status, 200)
+        #   A child that is started again, and gets the signal before it can handle it
+        old, = test_child.child_of(broker.child.pid)
+        os.kill(old, signal.SIGKILL)
+        harness.wait_until(lambda: test_child.child_of(broker.child.pid) not in ([], [old]), "a new child")
+        broker.signal(signal.SIGHUP)
+        harness.wait_until(lambda: broker.log().count("certificate: read again") == 2, "the new child to read it")
+        self.assertNotIn("stele-http ended with signal 1", broker.log())
 
     def test_steled_refuses_what_stele_http_would(self):
         for more in ([], ["--http-cert", self.live[0], "--http-cert-key", self.live[1]]):

@@ -114,11 +114,13 @@ class Cases:
     #   -- who is let in
 
     def test_nothing_but_probes_is_answered_without_a_token(self):
-        for path in list(GETS) + ["/v1/none", "/"]:
+        for path in list(GETS) + ["/v1/none"]:
             path = path.replace("{", "").replace("}", "")
             for method in ("GET", "HEAD"):
                 answer = self.request(method, path)
-                open_ = path in ("/healthz", "/readyz")
+                if path.startswith("/ui/"):         # Of a version that there is not: 404
+                    continue
+                open_ = path in ("/healthz", "/readyz", "/")
                 self.assertEqual(answer.status, 200 if open_ else 401, path)
                 if not open_:
                     self.assertEqual(answer.headers["www-authenticate"], 'Bearer realm="stele"')
@@ -190,11 +192,17 @@ class Cases:
         self.reload("tokens: read again")
         self.assertIn("has expired", self.read(text, "/v1/tasks", 401).json()["detail"])
 
+    def write(self, text):
+        """As 'stele token' writes: stele-http looks at the file by itself, and has to find no half of it."""
+        descriptor = os.open(self.tokens + ".new", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(text)
+        os.replace(self.tokens + ".new", self.tokens)
+
     def edit(self, change):
         with open(self.tokens) as file:
             lines = [change(json.loads(line)) for line in file]
-        with open(self.tokens, "w") as file:
-            file.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        self.write("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
     def test_changed_token_ends_its_streams_and_gets_what_it_has_now(self):
         text = self.new_token("moved", "--role", "query", "--users", "carl")
@@ -217,17 +225,14 @@ class Cases:
         try:
             for bad in ("{}\n", good + "x\n", good.replace('"users":["ann"]', '"users":[]'), good.replace('"users"', '"user"'),
                         good + good):
-                with open(self.tokens, "w") as file:
-                    file.write(bad)
+                self.write(bad)
                 self.reload("nothing was changed")
                 self.read("ann", "/v1/tasks")
             os.remove(self.tokens)
             self.reload("nothing was changed")
             self.read("ann", "/v1/tasks")
         finally:
-            descriptor = os.open(self.tokens, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-            with open(descriptor, "w") as file:
-                file.write(good)
+            self.write(good)
         self.reload("tokens: read again")
 
     #   -- sessions of browsers
@@ -236,7 +241,7 @@ class Cases:
         text = self.new_token("page", "--role", "query,publish", "--users", "ann")
         self.reload("tokens: read again")
         begun = self.as_(text, "POST", "/v1/session")
-        self.assertEqual((begun.status, begun.json()), (200, {"name": "page"}))
+        self.assertEqual((begun.status, begun.json()), (200, {"name": "page", "tokens": True, "bound": True, "roles": ["metrics", "query", "publish"]}))
         value, *attributes = begun.headers["set-cookie"].split("; ")
         self.assertRegex(value, "^stele_session=[0-9a-f]{64}$")
         self.assertEqual(set(attributes), {"Path=/", "Max-Age=43200", "HttpOnly", "SameSite=Strict"})
@@ -324,7 +329,8 @@ class Cases:
         """Requests of every GET route that ask for records of that user, and for everything."""
         output = next(event["position"] for event in self.read("root", "/v1/events?limit=1000").json()["events"]
                       if event["type"] == "task.output_added" and event["task_id"] == "task-" + user)
-        fill = {"task_id": "task-" + user, "session_id": "session-" + user, "output_id": str(output), "producer": "producer-" + user}
+        fill = {"task_id": "task-" + user, "session_id": "session-" + user, "output_id": str(output), "producer": "producer-" + user,
+                "version": "0", "folder": "app", "file": "main.js"}
         queries = {"/v1/tasks": ["", "?search=secret", "?user_id=" + user, "?at=now&total=true", "?limit=1"],
                    "/v1/session-times": ["?session_id=session-" + user, ""], "/v1/sessions": ["", "?task_id=task-" + user],
                    "/v1/preferences": ["?user_id=" + user], "/v1/tasks/{task_id}": ["", "?at=2099-01-01T00:00:00Z"],

@@ -154,7 +154,8 @@ WRITTEN = [
 ]
 PAIRS = [("password", "hunter22"), ("db_password", "Tr0ub4dor3xxyy"), ("DB_PASSWORD", "Tr0ub4dor&3"), ("passwd", "hunter22"),
          ("API_KEY", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"), ("MY_SERVICE_TOKEN", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"),
-         ("client_secret", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"), ("secret-key", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU.:[]{}@$")]
+         ("client_secret", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU"), ("secret-key", "q8Zr3LmT0xKp5VwY2bNc7HdF4jGs9AeU.:[]{}@$"),
+         ("Password", "p$w<d>{x}|[y](z) \u00e4\n7"), ("dbPassword", ";a,b&c=d'e\"f\\g`h"), ("api-key", "$x|y;(7)<z>"), ("token", "]q;'w\"e|r7")]
 
 #   Words, names, code and placeholders where a secret might be
 WORDS = [

@@ -83,8 +83,36 @@ class Snapshots(BackupTest):
         subprocess.run(["zstd", "-q", "-d", self.files("*.db.zst")[-1], "-o", path], check=True)
         self.assertEqual(sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone()[0], "ok")
         self.stele("backup", "check", "--full")
+        listed = self.ask("backup.list")
+        entry = listed["entries"][0]
+        self.assertEqual([entry["snapshot"], entry["snapshot_position"], entry["sound"], entry["verified_at"]],
+                         [answer["snapshot"], answer["snapshot_position"], True, answer["verified_at"]])
+        self.assertEqual(len(listed["entries"]), listed["snapshots"])
+        self.assertNotIn("broken", listed["segments"])
         part = self.ask("stats")["backup"]
         self.assertEqual((part["state"], part["snapshot"]), ("idle", answer["snapshot"]))
+
+    def test_folder_that_is_no_repository_says_what_it_lacks(self):
+        path = os.path.join(self.folder, "plain")
+        os.mkdir(path)
+        self.stele("backup", "check", path, status=66)
+        self.assertIn("%s/snapshots: No such file" % path, self.stderr)
+        self.assertIn("a broker with the setting 'backup' makes it", self.stderr)
+        os.mkdir(os.path.join(path, "snapshots"))
+        self.stele("backup", "check", path, status=66)
+        self.assertIn("it lacks the file format.json, which a broker with the setting 'backup' writes", self.stderr)
+
+    def test_list_names_what_is_damaged(self):
+        self.producer().publish(created(self.name("task")))
+        self.backup()
+        name = self.files("*.db.zst")[-1]
+        os.rename(name, name + ".away")
+        try:
+            entry = self.ask("backup.list")["entries"][0]
+        finally:
+            os.rename(name + ".away", name)
+        self.assertEqual((entry["snapshot"], entry["sound"]), (os.path.basename(name)[:33], False))
+        self.assertIn("missing", entry["fault"])
 
     def test_snapshot_is_recorded_as_an_audit_event(self):
         self.backup()

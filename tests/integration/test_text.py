@@ -124,6 +124,13 @@ class Text(harness.BrokerTest):
                 ids = [task["task_id"] for task in rows["tasks"]]
                 self.assertEqual(self.name(name) in ids, text in found, (text, title, ids))
 
+    def test_contains_finds_a_part_of_a_word(self):
+        one, other = self.name("one"), self.name("other")
+        self.producer().publish(created(one, title="Add 50%_Login"), created(other, title="Add 50xxlogin"))
+        rows, = self.json("list", "--contains", "0%_log")
+        self.assertEqual([task["task_id"] for task in rows["tasks"]], [one])
+        self.assertEqual(self.json("list", "--contains", "0%_log", "--state", "failed")[0]["tasks"], [])
+
     def test_search_finds_what_people_type_in_their_scripts(self):
         peer = self.producer()
         peer.publish(*[created(self.name(name), title=title) for name, (title, _, _) in self.SCRIPTS.items()])

@@ -124,7 +124,7 @@ class UsersTest(harness.BrokerTest):
         return self.by_key[key][1].ask(dict(keys, op=op))
 
     def run_as(self, key, *arguments, status=0):
-        done = subprocess.run([harness.program("stele"), *arguments, "--key", self.keys[key]], stdout=subprocess.PIPE,
+        done = subprocess.run([harness.program("stele"), "--key", self.keys[key], *arguments], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=self.broker.environment(), timeout=harness.PATIENCE * 5)
         self.assertEqual(done.returncode, status, (arguments, done.stdout, done.stderr))
         return done.stdout.decode() + done.stderr.decode()
@@ -315,6 +315,19 @@ class UsersTest(harness.BrokerTest):
         self.assertEqual(bob.publish_refused(client.command(session, "ls"))["field"], "session_id")
         seen = self.ask_as("bob", "events.read", types=["session.started", "session.command_executed"], limit=1000)["events"]
         self.assertNotIn(session, [event["session_id"] for event in seen])
+
+    def test_run_records_for_the_user_that_is_given(self):
+        task, state = self.name("run"), os.path.join(self.folder, "state-of-run")
+        run = lambda *options: self.run_as("both", "run", "--task", task, "--spool", state, *options)
+        words = ("--", "sh", "-c", "echo one; echo two >&2")
+        #   Every event is refused for the same reason, which is printed once
+        self.assertEqual(run(*words).count("the key is bound to several users"), 1)
+        self.assertFalse(self.ask_as("root", "task.get", task_id=task)["ok"])
+        self.assertEqual(run("--user", "bob", *words), "one\ntwo\n")
+        record = self.ask_as("bob", "task.get", task_id=task)["task"]
+        self.assertEqual((record["user_id"], record["state"]), ("bob", "passed"))
+        self.assertEqual(run("--task", task + "-2", "--user", "carol", *words).count("user_id is not a user of this key"), 1)
+        self.assertFalse(self.ask_as("ann", "task.get", task_id=task)["ok"])
 
     def test_a_missing_user_is_filled_in(self):
         peer = self.as_key("ann").producer(self.broker.events, self.name("producer"))

@@ -3,11 +3,14 @@
 
 integration_support = \
     tests/conformance/client.py \
+    tests/integration/archived.py \
     tests/integration/earlier.py \
     tests/integration/harness.py \
     tests/integration/keyed.py \
     tests/integration/load.py \
     tests/integration/planted.py \
+    tests/integration/receiver.py \
+    tests/integration/series.py \
     tests/integration/stream.py
 
 integration_tests = \
@@ -26,11 +29,13 @@ integration_tests = \
     tests/conformance/test_questions.py \
     tests/conformance/test_redis.py \
     tests/conformance/test_requests.py \
+    tests/integration/test_archive.py \
     tests/integration/test_backup.py \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
     tests/integration/test_export.py \
     tests/integration/test_backup_segments.py \
+    tests/integration/test_proof.py \
     tests/integration/test_clock.py \
     tests/integration/test_health.py \
     tests/integration/test_keys.py \
@@ -49,6 +54,8 @@ integration_tests = \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py \
     tests/integration/test_search_lag.py \
+    tests/integration/test_series.py \
+    tests/integration/test_series_file.py \
     tests/integration/test_text.py \
     tests/integration/test_top.py \
     tests/integration/test_users.py
@@ -60,6 +67,12 @@ redaction_tests = \
     tests/integration/test_redaction.py \
     tests/integration/test_secrets_in_requests.py \
     python/tests/test_redact.py
+
+relay_tests = \
+    tests/integration/test_health_relay.py \
+    tests/integration/test_relay.py \
+    tests/integration/test_relay_state.py \
+    tests/integration/test_relay_traces.py
 
 # A test that hangs fails, and one in Python says where
 TEST_LIMIT = timeout --foreground -s ABRT -k 10 900
@@ -77,15 +90,18 @@ TESTS += $(integration_tests) $(python_tests)
 if WITH_REDACTION
 TESTS += $(redaction_tests)
 endif
+if RELAY
+TESTS += $(relay_tests)
+endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(redaction_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(redaction_tests) $(relay_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests) $(relay_tests)"
 
 check_PROGRAMS += tests/integration/repository_tool
 tests_integration_repository_tool_SOURCES = tests/integration/repository_tool.c

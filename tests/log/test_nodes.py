@@ -4,6 +4,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import glob
 import os
 import resource
 import shutil
@@ -203,6 +204,58 @@ class Follow(Brokers):
         follower = self.broker("b")
         self.await_role(follower, "writer")
         self.assertEqual(self.events(follower)[-1]["position"], position)
+
+
+class Local(Brokers):
+    """What each node does for itself."""
+
+    def old_tasks(self, producer, *names):
+        """They ended years ago."""
+        day = "2024-01-0%dT00:00:00Z"
+        for name in names:
+            position = producer.publish(
+                {"type": "task.created", "task_id": name, "title": "Old", "description": "", "role": "r", "time": day % 1},
+                {"type": "task.state_changed", "task_id": name, "state": "passed", "time": day % 2})
+        return position
+
+    def await_archived(self, broker, count):
+        harness.wait_until(lambda: self.ask(broker, "stats")["ledger"].get("archived_tasks") == count, "%d archived tasks" % count)
+
+    def test_each_node_archives_and_recalls_by_itself(self):
+        writer, follower = [self.broker(name, archive_after="1s") for name in "ab"]
+        producer = self.clients.producer(writer.events, "p")
+        number = self.old_tasks(producer, "x", "y")
+        for broker in (writer, follower):
+            self.await_archived(broker, 2)
+        #   An archive of this node that cannot be read: it serves what it has until the archive is back, and does not lead
+        archive = glob.glob(follower.ledger + "*2024")[0]
+        os.rename(archive, archive + ".away")
+        position = producer.publish({"type": "task.updated", "task_id": "x", "title": "Again"})
+        harness.wait_until(lambda: "archive" in (self.shared(follower)["trouble"] or ""), "trouble")
+        self.assertEqual(self.events(follower)[-1]["position"], number)
+        os.rename(archive + ".away", archive)
+        self.await_position(follower, position)
+        self.assertEqual(self.events(follower), self.events(writer))
+        self.assertEqual(self.ask(follower, "task.get", task_id="x")["task"]["title"], "Again")
+
+    def test_what_is_done_to_a_follower_is_in_its_own_log(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        position = self.publish(self.clients.producer(writer.events, "p"))
+        self.await_position(follower, position)
+        self.assertTrue(self.ask(follower, "mode", mode="sqlite")["ok"])
+        follower.wait_line("mode by local on this node: ok; not recorded in the ledger")
+        self.assertTrue(self.ask(writer, "mode", mode="sqlite")["ok"])
+        self.await_position(follower, position + 1)
+        self.assertEqual([event["type"] for event in self.events(follower)[position:]], ["audit.recorded"])
+
+    def test_ledger_that_was_left_in_mode_redis_is_refused(self):
+        broker = self.broker("a")
+        broker.stop()
+        with sqlite3.connect(broker.ledger) as db:
+            db.execute("INSERT INTO meta VALUES ('suspended', 1)")
+        db.close()
+        with self.assertRaisesRegex(AssertionError, "start it once without shared-log"):
+            self.broker("a")
 
 
 class Settings(Brokers):

@@ -177,7 +177,8 @@ fixture_step (fixture_t *self)
     int wait_ms = stele_cache_step (self->cache, self->reader, stele_clock_us ());
     for (const char *news; (news = stele_cache_news (self->cache)); ) {
         size_t used = strlen (self->news);
-        snprintf (self->news + used, sizeof self->news - used, "%s\n", news);
+        snprintf (self->news + used, sizeof self->news - used, "%s%s\n", stele_cache_news_is_warning (self->cache)?
+            "warning: ": "", news);
     }
     return wait_ms;
 }

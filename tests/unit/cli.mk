@@ -45,5 +45,5 @@ tests_unit_test_time_option_LDADD = src/cli/libcli.la src/wire/libwire.la src/mo
 
 check_PROGRAMS += tests/unit/test_findings
 TESTS += tests/unit/test_findings
-tests_unit_test_findings_SOURCES = tests/unit/test_findings.c src/cli/view/findings.c
+tests_unit_test_findings_SOURCES = tests/unit/test_findings.c src/cli/view/findings.c src/cli/view/relay_findings.c
 tests_unit_test_findings_LDADD = src/cli/libcli.la $(CMOCKA_LIBS) $(JANSSON_LIBS)

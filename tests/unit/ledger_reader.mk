@@ -53,6 +53,11 @@ TESTS += tests/unit/test_high_water
 tests_unit_test_high_water_SOURCES = tests/unit/test_high_water.c
 tests_unit_test_high_water_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_relay_state
+TESTS += tests/unit/test_relay_state
+tests_unit_test_relay_state_SOURCES = tests/unit/test_relay_state.c src/relay/state.c
+tests_unit_test_relay_state_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_ledger_check
 TESTS += tests/unit/test_ledger_check
 tests_unit_test_ledger_check_SOURCES = tests/unit/test_ledger_check.c tests/unit/ledger_fixture.h
@@ -93,6 +98,11 @@ TESTS += tests/unit/test_tokenizer
 tests_unit_test_tokenizer_SOURCES = tests/unit/test_tokenizer.c
 tests_unit_test_tokenizer_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_archive
+TESTS += tests/unit/test_archive
+tests_unit_test_archive_SOURCES = tests/unit/test_archive.c tests/unit/ledger_fixture.h
+tests_unit_test_archive_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_users
 TESTS += tests/unit/test_users
 tests_unit_test_users_SOURCES = tests/unit/test_users.c tests/unit/ledger_fixture.h
@@ -102,3 +112,8 @@ check_PROGRAMS += tests/unit/test_zone_map
 TESTS += tests/unit/test_zone_map
 tests_unit_test_zone_map_SOURCES = tests/unit/test_zone_map.c tests/unit/ledger_fixture.h
 tests_unit_test_zone_map_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_tree
+TESTS += tests/unit/test_tree
+tests_unit_test_tree_SOURCES = tests/unit/test_tree.c
+tests_unit_test_tree_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)

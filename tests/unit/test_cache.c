@@ -434,7 +434,10 @@ test_cache_other_ledger_is_not_overwritten_while_its_broker_runs (void **state)
     fixture_open_cache (self);
     fixture_until (self, STELE_CACHE_LIVE);
     assert_int_equal (fixture_count (self, "EXISTS " P ":task:one"), 0);
-    assert_non_null (strstr (self->news, "whose broker is gone"));
+    const char *line = strstr (self->news, "warning: Redis at ");
+    assert_non_null (line);
+    assert_non_null (strstr (line, "HELD LEDGER"));
+    assert_non_null (strstr (line, "whose broker is gone"));
 }
 
 static void

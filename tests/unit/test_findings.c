@@ -147,12 +147,19 @@ test_findings_that_are_only_noted (void **state)
     s_assert_one ("{\"search\":{\"lag_events\":100001,\"lag_limit\":50000}}", "search_behind", CLI_LEVEL_INFO, "100,001 events behind");
     s_assert_one ("{\"segments\":{\"state\":\"failing\",\"state_ms\":5,\"error\":\"/b: No space left on device\"}}",
         "segments_failing", CLI_LEVEL_DEGRADED, "not backed up: /b: No space left");
+    s_assert_one ("{\"seal\":{\"state\":\"failing\",\"state_ms\":5,\"error\":\"/a.seals: No space left on device\"}}",
+        "seal_failing", CLI_LEVEL_DEGRADED, "not sealed: /a.seals: No space left");
+    s_assert_one ("{\"seal\":{\"state\":\"contradicted\",\"state_ms\":5,\"error\":\"position 3\"}}",
+        "seal_contradicted", CLI_LEVEL_DEGRADED, "contradicts what was sealed: position 3");
     s_assert_one ("{\"segments\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":60001}}", "segments_behind",
         CLI_LEVEL_DEGRADED, "3 events not backed up yet");
     s_assert_one ("{\"backup\":{\"failing_ms\":5,\"last_error\":\"/b: No space left on device\"}}",
         "backup_failing", CLI_LEVEL_DEGRADED, "/b: No space left");
     s_assert_one ("{\"backup\":{\"age_s\":93601}}", "backup_old", CLI_LEVEL_DEGRADED, "1d 02h old");
     s_assert_one ("{\"search\":{\"state\":\"failing\"}}", "search_failing", CLI_LEVEL_DEGRADED, "index");
+    s_assert_one ("{\"rollup\":{\"state\":\"failing\"}}", "rollup_failing", CLI_LEVEL_DEGRADED, "not counted");
+    s_assert_one ("{\"rollup\":{\"state\":\"building\",\"lag_events\":2000001}}", "rollup_behind", CLI_LEVEL_INFO,
+        "2,000,001 events are not counted");
     s_assert_one ("{\"producers\":[{\"producer\":\"a\",\"status\":\"expired\",\"silent_ms\":9000},"
         "{\"producer\":\"b\",\"status\":\"expired\",\"silent_ms\":8000},"
         "{\"producer\":\"c\",\"status\":\"expired\",\"silent_ms\":86400001}]}",
@@ -186,6 +193,49 @@ test_findings_are_sorted_by_their_gravity (void **state)
     json_decref (findings);
 }
 
+static void
+s_assert_relay (const char *text, const char *code, const char *words)
+{
+    size_t count;
+    json_t *findings = json_array (), *stats = json_object (), *status = cli_findings_of_relay (findings, stats, text, NOW_US);
+    assert_int_equal (json_array_size (findings), code != NULL);
+    if (code) {
+        assert_string_equal (s_text (json_array_get (findings, 0), "code"), code);
+        assert_int_equal (cli_findings_level (findings, &count), CLI_LEVEL_DEGRADED);
+        assert_true (*s_text (json_array_get (findings, 0), "hint"));
+        if (!strstr (s_text (json_array_get (findings, 0), "message"), words))
+            fail_msg ("'%s' does not have '%s'", s_text (json_array_get (findings, 0), "message"), words);
+    }
+    json_decref (findings);
+    json_decref (stats);
+    json_decref (status);
+}
+
+#define RELAY(target) "{\"running\":true,\"head\":9,\"targets\":[{\"target\":\"ci\"," target "}]}"
+
+static void
+test_findings_of_a_relay (void **state)
+{
+    (void) state;
+    s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60000"), NULL, NULL);
+    s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60001"), "relay_behind", "'ci' of stele-relay is 1m");
+    s_assert_relay (RELAY ("\"state\":\"behind\",\"dead\":0"), "relay_behind", "has not begun");
+    s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":0,\"lag_events\":5,\"lag_ms\":60001,\"error\":\"status 500\""),
+        "relay_failing", "status 500; its lag is 5 events");
+    s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":1,\"lag_events\":0,\"error\":\"status 500\""), "relay_dead_letters", "1 event could");
+    s_assert_relay (RELAY ("\"state\":\"failing\",\"dead\":0,\"error\":\"another ledger\""), "relay_failing", ": another ledger");
+    s_assert_relay (RELAY ("\"state\":\"disabled\",\"dead\":0,\"lag_events\":1,\"error\":\"status 410\""), "relay_disabled",
+        "; its lag is 1 event");
+    s_assert_relay (RELAY ("\"state\":\"live\",\"dead\":2,\"lag_events\":0"), "relay_dead_letters", "2 events could not");
+    s_assert_relay ("{\"running\":false,\"head\":9,\"targets\":[{\"target\":\"ci\",\"state\":\"behind\",\"dead\":0}]}", "relay_away",
+        "does not run");
+    s_assert_relay ("{\"running\":true,\"error\":\"no answer\",\"targets\":[{\"target\":\"ci\",\"state\":\"behind\",\"dead\":0}]}",
+        "relay_unknown", "does not answer it: no answer");
+    s_assert_relay ("stele-relay: cannot open x\n", "relay_unknown", "is not known: cannot open x");
+    s_assert_relay ("", "relay_unknown", "is not known: it printed nothing");
+    s_assert_relay ("[1]", "relay_unknown", "is not known: [1]");
+}
+
 int
 main (void)
 {
@@ -196,6 +246,7 @@ main (void)
         cmocka_unit_test (test_findings_of_the_disk),
         cmocka_unit_test (test_findings_of_the_clocks),
         cmocka_unit_test (test_findings_that_are_only_noted),
+        cmocka_unit_test (test_findings_of_a_relay),
         cmocka_unit_test (test_findings_are_sorted_by_their_gravity)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include "ledger/rollup.h"
 #include "ledger/text_index.h"
 #include "sqlite/sql/file_names.h"
 #include "ledger_fixture.h"
@@ -458,14 +459,20 @@ s_add_tasks (fixture_t *self)
 }
 
 static void
-s_unlink_index (fixture_t *self)
+s_unlink_beside (fixture_t *self, const char *suffix)
 {
     static const char *const suffixes [] = { "", "-wal", "-shm" };
     for (size_t i = 0; i < 3; i++) {
         char name [128];
-        snprintf (name, sizeof name, "%s" STELE_SEARCH_SUFFIX "%s", self->path, suffixes [i]);
+        snprintf (name, sizeof name, "%s%s%s", self->path, suffix, suffixes [i]);
         unlink (name);
     }
+}
+
+static void
+s_unlink_index (fixture_t *self)
+{
+    s_unlink_beside (self, STELE_SEARCH_SUFFIX);
 }
 
 //  Open the index, and index what there is. 0 or an error.
@@ -561,6 +568,101 @@ test_texts_of_many_looks_are_all_indexed (void **state)
     s_unlink_index (self);
 }
 
+//  -- the counts over time ------------------------------------------------------------------
+
+//  Count what there is. 0 or an error.
+static int
+s_count_events (fixture_t *self)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_rollup_t *rollup = stele_rollup_open (self->path, self->reader, &refusal);
+    if (!rollup)
+        return refusal.code;
+    int64_t count = stele_rollup_follow (rollup, stele_reader_head (self->reader));
+    if (count < 0)
+        assert_string_not_equal (stele_rollup_error (rollup), "");
+    stele_rollup_close (&rollup);
+    return count < 0? (int) count: 0;
+}
+
+typedef struct { int64_t series, points, created, failed; } s_sums_t;
+
+static int
+s_sum_head (const stele_series_head_t *head, void *arg)
+{
+    s_sums_t *sums = arg;
+    sums->series++;
+    sums->created += head->total.created;
+    sums->failed += head->total.count;
+    return 0;
+}
+
+static int
+s_sum_point (const stele_series_point_t *point, void *arg)
+{
+    s_sums_t *sums = arg;
+    sums->points++;
+    sums->created += point->created * 1000;
+    sums->failed += point->count * 1000;
+    return 0;
+}
+
+static int
+s_sum_series (fixture_t *self, stele_series_by_t by, s_sums_t *sums)
+{
+    stele_series_t ask = { .by = by, .step = STELE_STEP_DAY, .to_us = 1000000, .limit = 2 };
+    stele_series_end_t end;
+    stele_refusal_t refusal = { 0 };
+    *sums = (s_sums_t) { 0 };
+    return stele_reader_series (self->reader, &ask, s_sum_head, s_sum_point, sums, &end, &refusal);
+}
+
+static void
+test_memory_short_while_counting_counts_all_or_nothing (void **state)
+{
+    static const s_sums_t expected [] = {
+        [STELE_SERIES_ALL] = { 1, 1, 30030, 0 }, [STELE_SERIES_ROLE] = { 3, 3, 30030, 0 },
+        [STELE_SERIES_FINGERPRINT] = { 1, 1, 0, 15015 }
+    };
+    static const stele_series_by_t by [] = { STELE_SERIES_ALL, STELE_SERIES_ROLE, STELE_SERIES_FINGERPRINT };
+    fixture_t *self = *state;
+    fixture_begin (self);
+    for (int i = 0; i < 30; i++) {
+        fixture_append (self, "{'type':'task.created','time':%d,'task_id':'t%d','title':'t','description':'d','role':'r%d'}",
+            100 + i, i, i % 4);
+        if (i % 2)
+            fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'t%d','state':'failed','error_message':'no %d'}",
+                100 + i, i, i);
+    }
+    fixture_commit (self);
+    long number = 0;
+    do {
+        number = s_after (number, 97);
+        s_unlink_beside (self, STELE_ROLLUP_SUFFIX);
+        s_fail_at (number);
+        int code = s_count_events (self);
+        s_left = -1;
+        if (code && (!s_failed || code != STELE_ENO_MEMORY))
+            fail_msg ("count, at %ld: %d", number, code);
+        bool failed = s_failed;
+        assert_int_equal (s_count_events (self), 0);
+        for (size_t i = 0; i < sizeof by / sizeof by [0]; i++) {
+            s_sums_t sums;
+            s_fail_at (number);
+            code = s_sum_series (self, by [i], &sums);
+            s_left = -1;
+            failed |= s_failed;
+            if (code && (!s_failed || code != STELE_ENO_MEMORY))
+                fail_msg ("series, at %ld: %d", number, code);
+            if (code == 0)
+                assert_memory_equal (&sums, &expected [by [i]], sizeof sums);
+        }
+        s_failed = failed;
+    } while (s_failed);
+    assert_true (number > 200);
+    s_unlink_beside (self, STELE_ROLLUP_SUFFIX);
+}
+
 //  -- the wire ---------------------------------------------------------------------------
 
 //  JSON to an event, its record, msgpack, and JSON again. 0 with the text, or an error.
@@ -653,6 +755,8 @@ main (void)
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_a_reader_reads_on_after_memory_was_short, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_texts_of_many_looks_are_all_indexed, fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_memory_short_while_counting_counts_all_or_nothing,
+            fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_memory_short_while_indexing_or_searching_finds_no_less,
             fixture_new, fixture_destroy)
     };

@@ -532,6 +532,121 @@ test_redactor_event_value_is_a_secret_by_its_key (void **state)
     stele_redactor_destroy (&redactor);
 }
 
+//  The whole value of a key with a certain name, whatever is in it
+static void
+test_redactor_event_value_of_a_named_key_is_masked_as_a_whole (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const keys [] = {
+        "password", "PASSWORD", "pass-word", "db_password", "dbPassword", "pwd", "passphrase", "client-secret", "clientSecret",
+        "Private_Key", "secret", "credentials", "token", "auth", "API-Key", "api_key", "apikey", "access_token", "authorization",
+    };
+    static const char *const values [] = { "p$w<d>{x}|[y](z)", "a;b,c&d=e'f\\\\g`h", "$2b|Xy7)q(~~", "\xc3\xa4\xc3\xb6 7!/@?q" };
+    size_t secrets, count;
+    for (size_t i = 0; i < sizeof keys / sizeof keys [0]; i++)
+        for (size_t k = 0; k < sizeof values / sizeof values [0]; k++) {
+            bool has_space = strchr (values [k], ' ') != NULL;
+            if (has_space && i >= 12)
+                continue;       // A token has none
+            char json [300];
+            snprintf (json, sizeof json, "{\"details\":{\"env\":[{\"%s\":\"%s\",\"x\":\"y\"}]}}", keys [i], values [k]);
+            char *text = s_event (redactor, json, &secrets);
+            assert_int_equal (secrets, 1);
+            const stele_finding_t *findings = stele_redactor_findings (redactor, &count);
+            char expected [300];
+            snprintf (expected, sizeof expected, "{\"%s\":\"\xc2\xabredacted:%s:%s\xc2\xbb\",\"x\":\"y\"}", keys [i],
+                findings [0].rule, findings [0].mark);
+            assert_non_null (strstr (text, expected));
+            free (text);
+        }
+    stele_redactor_destroy (&redactor);
+}
+
+static void
+test_redactor_event_named_key_leaves_what_is_no_secret (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const others [] [2] = {
+        { "password", "\"\"" }, { "password", "17" }, { "password", "true" }, { "password", "\"${DB_PASSWORD}\"" },
+        { "password", "\"********\"" }, { "password", "\"This field is required.\"" }, { "password", "\"vault:kv/db#password\"" },
+        { "private_key", "\"~/.ssh/id_ed25519\"" }, { "secret", "\"registry-credentials\"" }, { "token", "\"1024\"" },
+        { "token", "\" the\"" }, { "token", "4096" }, { "auth", "\"basic\"" }, { "auth", "\"oauth2\"" },
+        { "tokens", "\"p$w<d>{x}|[y](z)\"" }, { "author", "\"p$w<d>{x}|[y](z)\"" }, { "password_file", "\"p$w<d>{x}|[y](z)\"" },
+        { "PWD", "\"/workspace/repo\"" }, { "pwd", "\"C:\\\\Users\\\\bob\"" }, { "token", "\"\xd1\x84\xd1\x83\xd0\xbd\xd0\xba\xd1\x86\xd0\xb8\xd1\x8f\"" },
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others [0]; i++) {
+        char json [300];
+        size_t secrets;
+        snprintf (json, sizeof json, "{\"details\":{\"%s\":%s}}", others [i] [0], others [i] [1]);
+        assert_null (s_event (redactor, json, &secrets));
+    }
+    stele_redactor_destroy (&redactor);
+}
+
+//  A password with any characters in JSON text is masked up to its quote
+static void
+test_redactor_json_text_password_is_masked_to_its_end (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    static const char *const texts [] [2] = {
+        { "{\"user\":\"x\",\"password\": \"a1$(b)<c>{d}\",\"port\":1}", "\"password\": \"\xc2\xabredacted:" },
+        { "log: {\"PASSWD\":\"q7;b\\\"c,d|e\"}", "\"PASSWD\":\"\xc2\xabredacted:" },
+        { "\"{\\\"client_secret\\\":\\\"x9[y]=z&w\\\"}\"", "\\\"client_secret\\\":\\\"\xc2\xabredacted:" },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts [0]; i++) {
+        assert_int_equal (stele_redactor_bytes (redactor, texts [i] [0], strlen (texts [i] [0])), 1);
+        char *text = s_masked (redactor), *mask = strstr (text, texts [i] [1]);
+        assert_non_null (mask);
+        assert_memory_equal (strstr (mask, "\xc2\xbb") + 2, i == 2? "\\\"}": "\"", i == 2? 3: 1);
+        free (text);
+    }
+    static const char *const others [] = {
+        "{\"password\": \"${DB_PASS_1}\"}", "{\"password\": \"<from vault 1>\"}", "{\"password\": \"user_password_1\"}",
+        "{\"password\": \"pbkdf2_sha256$260000$abc\"}", "{\"password\": \"^[a-z0-9]{8,}$\"}", "{\"password\": \"see https://x/1\"}",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others [0]; i++)
+        assert_int_equal (stele_redactor_bytes (redactor, others [i], strlen (others [i])), 0);
+    stele_redactor_destroy (&redactor);
+}
+
+//  More keywords than are remembered, long values, and the limits of a rule with names
+static void
+test_redactor_event_named_keys_are_found_among_many_keywords (void **state)
+{
+    (void) state;
+    stele_redactor_t *redactor = stele_redactor_new (NULL, s_key, NULL);
+    stele_pack_t *pack = stele_pack_new ();
+    stele_pack_map (pack, 100);
+    char value [9000];
+    for (int i = 0; i < 100; i++) {
+        memset (value, '!', sizeof value);
+        memcpy (value, "x://y<", 6);
+        stele_pack_string (pack, i == 50? "passwd": i == 99? "clientSecret": "other");
+        stele_pack_text (pack, value, i == 99? sizeof value: 20);
+    }
+    assert_int_equal (stele_redactor_event (redactor, stele_pack_data (pack), stele_pack_size (pack)), 2);
+    char *text = s_masked (redactor);
+    size_t size;
+    stele_redactor_masked (redactor, &size);
+    assert_true (size < 5000);
+    assert_null (memmem (text, size, value, 30));
+    free (text);
+    stele_pack_destroy (&pack);
+    stele_redactor_destroy (&redactor);
+    redactor = s_with ("[badge]\nname = badge_id\nregex = ([0-9]{6})-[A-Z]\n[password-field]\nenabled = no\n");
+    size_t secrets;
+    text = s_event (redactor, "{\"x\":{\"Badge-ID\":\"123456-A\",\"badgeId\":\"654321\",\"passwd\":\"a<b>$7x\"}}", &secrets);
+    assert_int_equal (secrets, 1);
+    assert_non_null (strstr (text, "-A\",\"badgeId\":\"654321\",\"passwd\":\"a<b>$7x\""));
+    free (text);
+    stele_redactor_destroy (&redactor);
+    assert_null (s_with ("[a]\nname = Badge\nregex = x\n"));
+    assert_null (s_with ("[a]\nname = badge\nkeyword = abc\nregex = x\n"));
+}
+
 //  The head of a msgpack string may end with a byte that looks like a letter
 static void
 test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found (void **state)
@@ -666,6 +781,10 @@ main (void)
         cmocka_unit_test (test_redactor_event_masks_values_and_keys_and_lists_them),
         cmocka_unit_test (test_redactor_event_reads_a_value_with_its_key),
         cmocka_unit_test (test_redactor_event_value_is_a_secret_by_its_key),
+        cmocka_unit_test (test_redactor_event_value_of_a_named_key_is_masked_as_a_whole),
+        cmocka_unit_test (test_redactor_event_named_key_leaves_what_is_no_secret),
+        cmocka_unit_test (test_redactor_json_text_password_is_masked_to_its_end),
+        cmocka_unit_test (test_redactor_event_named_keys_are_found_among_many_keywords),
         cmocka_unit_test (test_redactor_event_secret_at_the_start_of_a_text_of_any_length_is_found),
         cmocka_unit_test (test_redactor_event_very_deep_nesting_is_masked_without_recursion),
         cmocka_unit_test (test_redactor_event_secret_in_an_id_is_marked_as_such),

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 #include "talk.h"
+#include "broker/common/actor.h"
 #include "broker/common/denied.h"
 #include "broker/access/identity_frame.h"
 #include "broker/requests/requests.h"
@@ -97,7 +98,7 @@ s_setup (void **state)
 static void
 s_start_as (s_world_t *self, const char *expected)
 {
-    self->actor = zactor_new (stele_requests, &self->args);
+    self->actor = stele_actor_new (stele_requests, &self->args);
     char *status = NULL;
     zstr_free (&self->endpoint);
     zstr_recvx (self->actor, &status, &self->endpoint, NULL);

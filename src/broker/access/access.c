@@ -157,8 +157,15 @@ s_refuse (const stele_identity_t *identity, stele_role_t role, const char *what,
             "broker for another one", what, identity->name, time);
         return STELE_DENIED_EXPIRED;
     }
-    stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s needs the role %s, which the key '%.100s' does not have: ask the "
-        "operator of the broker for it", what, stele_role_word (role), identity->name);
+    //  KEY/NAME: of an actor, whose roles are those that the key has as well (delegate.c)
+    const char *actor = strchr (identity->name, '/');
+    if (actor)
+        stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s needs the role %s, which '%.300s' does not have: the token '%.100s' and the "
+            "key of the HTTP server, '%.*s', must both have it", what, stele_role_word (role), identity->name, actor + 1,
+            (int) (actor - identity->name), identity->name);
+    else
+        stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "%s needs the role %s, which the key '%.100s' does not have: ask the "
+            "operator of the broker for it", what, stele_role_word (role), identity->name);
     return STELE_DENIED_ROLE;
 }
 

@@ -10,7 +10,23 @@
 
 #include <pthread.h>
 #include <czmq.h>
+#include <openssl/crypto.h>
 #include "base/tsan.h"
+
+typedef struct {
+    zactor_fn *actor;
+    void *args;
+} stele_actor_start_t;
+
+//  What libcrypto keeps for a thread would be freed at its very end, for which nobody waits
+static inline void
+stele_actor_run (zsock_t *pipe, void *args)
+{
+    stele_actor_start_t start = *(stele_actor_start_t *) args;
+    STELE_TSAN_RELEASE (args);
+    start.actor (pipe, start.args);
+    OPENSSL_thread_stop ();
+}
 
 static inline void *
 stele_actor_probe (void *arg)
@@ -30,7 +46,11 @@ stele_actor_new (zactor_fn *actor, void *args)
         return NULL;
     }
     pthread_join (thread, NULL);
-    return zactor_new (actor, args);
+    //  It is copied before zactor_new returns: that waits for the signal of the actor
+    stele_actor_start_t start = { actor, args };
+    zactor_t *self = zactor_new (stele_actor_run, &start);
+    STELE_TSAN_ACQUIRE (&start);
+    return self;
 }
 
 #endif

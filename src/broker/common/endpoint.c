@@ -134,7 +134,8 @@ static bool
 s_is_of_ledger (const char *path, const char *ledger)
 {
     static const char *const suffixes [] = {
-        "", "-wal", "-shm", "-journal", ".lock", ".high-water", ".search", ".search-wal", ".search-shm", NULL
+        "", "-wal", "-shm", "-journal", ".lock", ".high-water", ".search", ".search-wal", ".search-shm",
+        ".rollup", ".rollup-wal", ".rollup-shm", NULL
     };
     size_t size = strlen (ledger);
     if (strncmp (path, ledger, size) != 0)

@@ -56,7 +56,12 @@
     X ("backup-at", backup_at, TEXT, "03:00", "HH:MM", FILE, "Take the snapshot of the day at this time (UTC).") \
     X ("backup-daily", backup_daily, COUNT, "30", "SNAPSHOTS", FILE, "Keep the newest snapshot of each of so many days.") \
     X ("backup-weekly", backup_weekly, COUNT, "8", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many weeks.") \
-    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.")
+    X ("backup-monthly", backup_monthly, COUNT, "12", "SNAPSHOTS", FILE, "Also keep the newest snapshot of each of so many months.") \
+    X ("seal", seal, OPTIONAL, "", "FILE", FILE, "Keep hashes of all events, and sign them with the key in FILE, which 'stele key new NAME --sign' makes, so that 'stele verify' can prove that no event was changed; unsigned: without a key.") \
+    X ("seal-lag", seal_lag_s, COUNT, "10", "SECONDS", FILE, "Sign the newest events at this interval.")
+
+#define STELE_SETTINGS_ARCHIVE(X) \
+    X ("archive-after", archive_after, OPTIONAL, "", "TIME", FILE, "Move tasks that ended this long ago (such as 90d, 12h, 30m, 45s) from the ledger to archives next to it, one file per year, which are read with it.")
 
 #define STELE_SETTINGS_ENDPOINTS(X) \
     X ("events", events, TEXT, "tcp://127.0.0.1:5570", "ENDPOINT", FILE, "Accept events from producers at this ZeroMQ endpoint (ROUTER).") \
@@ -112,6 +117,7 @@
     G ("Ledger", ledger, STELE_SETTINGS_LEDGER, X) \
     G ("Nodes", nodes, STELE_SETTINGS_NODES, X) \
     G ("Backup", backup, STELE_SETTINGS_BACKUP, X) \
+    G ("Archive", archive, STELE_SETTINGS_ARCHIVE, X) \
     G ("Endpoints", endpoints, STELE_SETTINGS_ENDPOINTS, X) \
     G ("Access", access, STELE_SETTINGS_ACCESS, X) \
     G ("Secrets", secrets, STELE_SETTINGS_SECRETS, X) \
@@ -161,6 +167,10 @@ int
 int
     stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal);
 
+/*  archive-after in seconds; 0: off, or not a time.                         */
+int64_t
+    stele_settings_archive_after_s (const stele_settings_t *self);
+
 /*  Take the LIVE settings of 'fresh'. Writes the names of the other settings that differ to 'others',
     separated by ", " ("": none); they keep their values until the next start. Returns whether
     a LIVE one changed.                                                      */
@@ -176,9 +186,10 @@ bool
     statistics (without "ok" and "position").
       "writer"    publish, rejected.retry, producer.get, mode, stats; and "follower" {name, position},
                   which stores the cursor of a follower (answered once it is durable), and "audit" {event,
-                  answer}, which records an audit event (operations/audit.h)
+                  answer}, which records an audit event (operations/audit.h), and "archive" {year, archive_id,
+                  tasks: key, position, events of each}, which replaces copied tasks by stubs (answered with moved)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
-      "feed", "pipeline", "search", "segments"    stats
+      "feed", "pipeline", "search", "rollup", "segments", "archive", "seal"    stats
       "backup"    backup, stats
       "search"    also "catch_up": index without pauses for some seconds; no answer
     "head" is a PUB that publishes the ledger's head after every commit: eight bytes, an int64_t

@@ -125,6 +125,28 @@ s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
     return 0;
 }
 
+int64_t
+stele_settings_archive_after_s (const stele_settings_t *self)
+{
+    static const char units [] = "smhd";
+    static const int64_t seconds [] = { 1, 60, 3600, 86400 };
+    const char *digits = self->archive_after, *unit = digits + strspn (digits, "0123456789");
+    const char *known = *unit && !unit [1]? strchr (units, *unit): NULL;
+    //  Up to some centuries
+    if (!known || unit == digits || unit - digits > 5)
+        return 0;
+    return strtol (digits, NULL, 10) * seconds [known - units];
+}
+
+static int
+s_check_archive (const stele_settings_t *self, stele_refusal_t *refusal)
+{
+    if (!*self->archive_after || stele_settings_archive_after_s (self) > 0)
+        return 0;
+    return stele_refuse (refusal, STELE_EINVALID_FIELD, "archive-after", "archive-after: '%s' is not a time; use a number from "
+        "1 to 99999 with a unit: 90d (days), 12h (hours), 30m (minutes), 45s (seconds)", self->archive_after);
+}
+
 int
 stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
 {
@@ -141,5 +163,7 @@ stele_settings_check (const stele_settings_t *self, stele_refusal_t *refusal)
         code = s_check_backup (self, refusal);
     if (code == 0)
         code = s_check_shared_log (self, refusal);
+    if (code == 0)
+        code = s_check_archive (self, refusal);
     return code;
 }

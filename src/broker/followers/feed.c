@@ -93,6 +93,8 @@ s_add_topic (s_feed_t *self, const unsigned char *topic, size_t size)
         //  Subscribers read earlier events with events.read
         self->cursor = self->follower.head;
     zhash_insert (self->topics, text, self);
+    //  A subscriber that continues from a position waits for the id of the ledger
+    self->beat_us = 0;
 }
 
 static void
@@ -104,7 +106,7 @@ s_remove_topic (s_feed_t *self, const unsigned char *topic, size_t size)
     self->by_user &= zhash_size (self->topics) > 0;
 }
 
-//  XPUB delivers 1 TOPIC for the first subscription to a topic and 0 TOPIC after the last one ends, but
+//  XPUB delivers 1 TOPIC for each subscription and 0 TOPIC after the last one to a topic ends, but
 //  also 0 TOPIC from a peer that never subscribed: so topics are a set, not counters.
 static void
 s_subscription (s_feed_t *self, const unsigned char *frame, size_t size)
@@ -299,6 +301,8 @@ s_listen (s_feed_t *self, const char *endpoint, stele_refusal_t *refusal)
     self->guard = stele_access_guard (self->follower.settings->access, self->socket, endpoint, STELE_ACCESS_FEED);
     if (self->guard)
         zsock_set_xpub_manual (self->socket, 1);
+    else
+        zsock_set_xpub_verbose (self->socket, 1);
     self->follower.watched [0] = (zmq_pollitem_t) { zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0 };
     self->follower.watched_count = 1;
     return stele_follower_bind (&self->follower, self->socket, "feed", endpoint, refusal);

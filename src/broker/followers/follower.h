@@ -1,4 +1,4 @@
-/*  follower - actors that follow the log: feed, pipeline, cache, search, segments, snapshots
+/*  follower - actors that follow the log: feed, pipeline, cache, search, rollup, segments, snapshots, archive, seals
 
     Each has a read-only connection, its own cursor and a mailbox that answers "stats", and receives the
     head after every commit. Catching up after an outage and running live are the same
@@ -28,8 +28,11 @@
     X (PIPELINE, stele_pipeline,        pipeline_out, "",     true) \
     X (CACHE,    stele_cache_follower,  redis,        "none", true) \
     X (SEARCH,   stele_search_follower, ledger,       "",     false) \
+    X (ROLLUP,   stele_rollup_follower, ledger,       "",     false) \
     X (SEGMENTS, stele_segment_follower, backup,      "",     true) \
-    X (SNAPSHOT, stele_snapshot_follower, backup,     "",     false)
+    X (SNAPSHOT, stele_snapshot_follower, backup,     "",     false) \
+    X (ARCHIVE,  stele_archive_follower, archive_after, "",   false) \
+    X (SEAL,     stele_seal_follower,   seal,         "",     true)
 
 #define STELE_FOLLOWER_ENUM(name, actor, setting, off, drains) STELE_FOLLOWER_##name,
 typedef enum { STELE_FOLLOWERS (STELE_FOLLOWER_ENUM) STELE_FOLLOWER_COUNT } stele_follower_id_t;

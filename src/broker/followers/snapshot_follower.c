@@ -18,11 +18,13 @@
 #include "broker/followers/follower.h"
 #include "broker/followers/snapshot_job.h"
 #include "broker/operations/operations.h"
+#include "repository/repository.h"
 #include "repository/snapshots.h"
 
 #define NAME     "backup"
 #define IDLE_MS  1000
 #define RETRY_MS 600000             // After a failure
+#define LIST_MAX 1000               // Snapshots in an answer
 #define DAY_MS   86400000
 #define DAY_US   (DAY_MS * (int64_t) 1000)
 
@@ -180,15 +182,63 @@ s_pack_stats (s_backup_t *self)
     stele_pack_map_end (pack);
 }
 
+static void
+s_pack_entry (const stele_snapshot_entry_t *entry, stele_pack_t *pack)
+{
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "snapshot", entry->name);
+    stele_pack_key_integer (pack, "snapshot_position", entry->facts.position);
+    if (entry->time_us) {
+        stele_pack_key_integer (pack, "time", entry->time_us);
+        stele_pack_key_integer (pack, "age_s", (stele_clock_us () - entry->time_us) / 1000000);
+        stele_pack_key_integer (pack, "verified_at", entry->verified_us);
+        stele_pack_key_integer (pack, "bytes", entry->file_bytes);
+    }
+    stele_pack_key_bool (pack, "sound", entry->sound);
+    if (!entry->sound)
+        stele_pack_key_string (pack, "fault", entry->fault);
+    stele_pack_map_end (pack);
+}
+
+//  The newest snapshots first, and up to where the segments have no gap, as their trailers say
+static int
+s_pack_list (s_backup_t *self, stele_pack_t *pack, stele_refusal_t *refusal)
+{
+    const char *path = self->follower.settings->backup;
+    char broken [48] = "";
+    stele_snapshot_entry_t *entries = NULL;
+    stele_repository_t *repository = stele_repository_open (path, refusal);
+    //  Nothing was written yet, or the folder is gone, which the statistics of the segments show
+    bool is_empty = !repository && refusal->code == STELE_ENOT_FOUND;
+    int64_t last = is_empty? 0: repository? stele_repository_last (repository, 0, broken, refusal): refusal->code;
+    stele_repository_close (&repository);
+    int64_t count = last < 0? last: is_empty? 0: stele_snapshots_list (path, &entries, refusal);
+    if (count < 0)
+        return refusal->code;
+    int64_t oldest = count > LIST_MAX? count - LIST_MAX: 0;
+    stele_pack_key (pack, "entries");
+    stele_pack_array (pack, (size_t) (count - oldest));
+    for (int64_t i = count - 1; i >= oldest; i--)
+        s_pack_entry (&entries [i], pack);
+    stele_pack_key (pack, "segments");
+    stele_pack_map_begin (pack);
+    stele_pack_key_integer (pack, "last", last);
+    if (*broken)
+        stele_pack_key_string (pack, "broken", broken);
+    stele_pack_map_end (pack);
+    free (entries);
+    return 0;
+}
+
 //  A job that runs may have begun before what the client wants to have in it: start another one after it
 static int
 s_run (s_backup_t *self, stele_operation_id_t id, stele_params_t *params)
 {
-    if (id != STELE_OPERATION_BACKUP)
+    if (id != STELE_OPERATION_BACKUP && id != STELE_OPERATION_BACKUP_LIST)
         return stele_params_fail (params, STELE_EUNKNOWN_OP, "op", "the backup has no such operation");
     if (stele_operation_check_scope (&stele_operations [id], params))
         return params->refusal.code;
-    bool start = stele_params_bool (params, "start", false);
+    bool start = id == STELE_OPERATION_BACKUP && stele_params_bool (params, "start", false);
     if (params->refusal.code)
         return params->refusal.code;
     if (start && self->job)
@@ -215,8 +265,15 @@ s_answer (s_backup_t *self, stele_operation_id_t id, const stele_identity_t *key
     stele_pack_clear (pack);
     stele_answer_begin (pack, stele_reader_head (self->follower.reader));
     s_pack_state (self, pack);
-    stele_pack_key_integer (pack, "number", self->started + self->wanted);
-    stele_pack_key_integer (pack, "finished", self->finished);
+    if (id == STELE_OPERATION_BACKUP_LIST && s_pack_list (self, pack, &params.refusal)) {
+        stele_pack_clear (pack);
+        stele_answer_refuse (pack, &params.refusal, NULL, 0);
+        return;
+    }
+    if (id == STELE_OPERATION_BACKUP) {
+        stele_pack_key_integer (pack, "number", self->started + self->wanted);
+        stele_pack_key_integer (pack, "finished", self->finished);
+    }
     stele_pack_map_end (pack);
 }
 

@@ -103,6 +103,9 @@ s_event (stele_fold_t *self, const stele_decision_t *decision)
         code = stele_ledger_append (self->ledger, self->event, decision->values [0].integer, &position, self->refusal);
     if (code == 1 && position == expected)
         return 0;
+    //  The task is in an archive of this node that cannot be read
+    if (code == STELE_EUNAVAILABLE)
+        return code;
     return code < 0 && self->refusal->code != code? code: s_diverged (self, "position", expected);
 }
 

@@ -36,7 +36,8 @@ int
 
 /*  Fold one batch, which was checked against the chain (stele_batch_check). Returns 0; STELE_EPROTOCOL with a refusal: a
     later version wrote it, continue after the upgrade; STELE_ELEDGER with a refusal: the ledger and the log have
-    diverged; a storage error with a refusal. After an error nothing of the batch has happened. */
+    diverged; STELE_EUNAVAILABLE with a refusal: it is about a task in an archive that this node cannot read; a storage error
+    with a refusal. After an error nothing of the batch has happened.        */
 int
     stele_fold_batch (stele_fold_t *self, const stele_batch_t *batch, stele_refusal_t *refusal);
 

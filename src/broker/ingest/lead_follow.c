@@ -51,7 +51,8 @@ s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
 {
     stele_lead_t *self = writer->lead;
     if (code == STELE_EUNAVAILABLE) {
-        s_trouble (self, stele_shared_log_error (self->log));
+        self->full = refusal->code == code;
+        s_trouble (self, self->full? refusal->message: stele_shared_log_error (self->log));
         return 0;
     }
     if (code == STELE_EPROTOCOL) {
@@ -170,10 +171,9 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     int64_t before = self->end.number;
     int code = s_fold (writer, head->end.number);
     if (code == 0 && self->end.number < head->end.number) {
-        //  It could not read all of it, and follows; a node of a later version may lead at once
+        //  It could not fold all of it, and follows; another node, or one of a later version, may lead at once
         self->leads = false;
-        if (self->stopped)
-            stele_shared_log_resign (self->log);
+        stele_shared_log_resign (self->log);
         return 0;
     }
     if (code == 0)

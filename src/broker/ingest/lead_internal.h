@@ -23,7 +23,7 @@ struct stele_lead {
     bool in_doubt;
     bool ahead;                     // The log has the open batch, the ledger has not committed it
     bool stopped;                   // A later version wrote the log: this node folds no more
-    bool full;                      // The ledger takes no batch for now: this node does not lead
+    bool full;                      // The ledger, or one of its archives, takes no batch for now: this node does not lead
     bool resigned;                  // This node stops
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch

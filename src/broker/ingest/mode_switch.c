@@ -57,6 +57,8 @@ s_unanswered (stele_refusal_t *refusal)
 static int
 s_enter (stele_writer_t *writer, stele_mode_t wanted, bool has_actor, stele_refusal_t *refusal)
 {
+    if (wanted == STELE_MODE_REDIS && writer->lead)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, "mode", "with a shared-log, acks wait for that log: there is no mode redis");
     if (wanted == STELE_MODE_REDIS)
         return stele_writer_enter_redis_mode (writer, refusal);
     if (wanted == STELE_MODE_DUAL && has_actor && s_pause (writer, false))

@@ -243,6 +243,10 @@ stele_writer_recover_redis_mode (stele_writer_t *self, stele_refusal_t *refusal)
     if (marked < 0 || resumed < 0 || recovered < 0)
         return stele_refuse (refusal, (int) (marked < 0? marked: resumed < 0? resumed: recovered), "ledger", "%s",
             stele_ledger_error (self->ledger));
+    //  What the list has would be written to this ledger, and not to the log
+    if (marked && self->lead)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, "shared-log", "the ledger was left in mode redis: start it once without "
+            "shared-log, so that the events acked since then are written to it");
     bool has_redis = strcmp (self->settings->redis, "none") != 0;
     if (!has_redis && !marked)
         return 0;

@@ -419,7 +419,8 @@ stele_writer_commit (stele_writer_t *self)
         self->commit_us = stele_clock_us ();
         if (code == 0 && self->redis_mode)
             code = stele_writer_push_to_redis (self);
-        if (code == 0 && self->lead)
+        //  A node that follows decides nothing: it may have moved tasks to an archive
+        if (code == 0 && self->lead && stele_lead_leads (self->lead))
             code = stele_lead_append (self);
         self->stages.commit += stele_clock_steady_ns () - begun_ns;
     }

@@ -249,6 +249,10 @@ int
 int
     stele_writer_run_audit (stele_writer_t *self, stele_params_t *params);
 
+/*  Run the mailbox message "archive" in the open batch. Returns 0 or a storage error. */
+int
+    stele_writer_run_archive (stele_writer_t *self, stele_params_t *params);
+
 /*  Run the input in the open batch. Return 0 or a storage error.            */
 int
     stele_writer_run_peer (stele_writer_t *self);

@@ -10,6 +10,7 @@
 #include "broker/common/answer.h"
 #include "broker/common/denied.h"
 #include "broker/common/log.h"
+#include "broker/ingest/lead.h"
 #include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
 #include "wire/event/event_codec.h"
@@ -43,13 +44,29 @@ stele_writer_audit (stele_writer_t *self, const void *event, size_t size)
     return 0;
 }
 
+//  A node that follows a shared log writes no event: it reports what was done to this node in its own log
+static void
+s_log_audit (const stele_map_t *event)
+{
+    char texts [3] [200] = { "", "", "" };
+    static const stele_field_t fields [] = { STELE_WHO, STELE_OPERATION, STELE_OUTCOME };
+    for (size_t i = 0; i < 3; i++)
+        stele_map_text (event, stele_field_name (fields [i]), texts [i], sizeof texts [i]);
+    stele_log_warning ("audit", "%s by %s on this node: %s; not recorded in the ledger, since this node follows", texts [1], texts [0],
+        texts [2]);
+}
+
 int
 stele_writer_run_audit (stele_writer_t *self, stele_params_t *params)
 {
     stele_map_t map = { params->map, params->size }, event, answer;
     if (!stele_map_map (&map, "event", &event))
         return 0;
-    int code = stele_writer_audit (self, event.data, event.size);
+    int code = 0;
+    if (stele_lead_leads (self->lead))
+        code = stele_writer_audit (self, event.data, event.size);
+    else
+        s_log_audit (&event);
     if (code || self->input->id_size == 0)
         return code;
     stele_pack_clear (self->pack);

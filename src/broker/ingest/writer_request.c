@@ -375,7 +375,8 @@ stele_writer_run_request (stele_writer_t *self)
         [STELE_OPERATION_REJECTED_RETRY] = s_retry,
         [STELE_OPERATION_PRODUCER_GET] = s_producer,
         [STELE_OPERATION_FOLLOWER] = s_follower,
-        [STELE_OPERATION_AUDIT] = stele_writer_run_audit
+        [STELE_OPERATION_AUDIT] = stele_writer_run_audit,
+        [STELE_OPERATION_ARCHIVE] = stele_writer_run_archive
     };
     stele_params_t params;
     stele_params_start (&params, self->input->data, self->input->size);

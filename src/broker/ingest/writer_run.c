@@ -25,12 +25,15 @@ stele_writer_denied (stele_writer_t *self, const char *operation, const stele_re
         stele_denied_note (self->settings->denied, self->identity->name, self->input->peer, operation, refusal);
 }
 
-//  May a node that follows a shared log run it?
+//  May a node that follows a shared log run it? It changes nothing that the log has: where the tasks of this ledger
+//  are kept, and what is written to the program's log instead of the ledger.
 static bool
-s_only_reads (const stele_input_t *input)
+s_is_local (const stele_input_t *input)
 {
-    return input->source == STELE_FROM_MAILBOX
-        && stele_operation_id (input->data, input->size) == STELE_OPERATION_PRODUCER_GET;
+    if (input->source != STELE_FROM_MAILBOX)
+        return false;
+    stele_operation_id_t operation = stele_operation_id (input->data, input->size);
+    return operation == STELE_OPERATION_PRODUCER_GET || operation == STELE_OPERATION_ARCHIVE || operation == STELE_OPERATION_AUDIT;
 }
 
 static int
@@ -40,7 +43,7 @@ s_run (stele_writer_t *self, stele_input_t *input)
     self->checks = self->denials = 0;
     self->identity = input->identity;
     int code;
-    if (!stele_lead_leads (self->lead) && !s_only_reads (input))
+    if (!stele_lead_leads (self->lead) && !s_is_local (input))
         code = stele_lead_refuse (self);
     else
     if (input->source == STELE_FROM_PEER)

@@ -32,6 +32,9 @@
     X (STATS_TASKS,       "stats.tasks",       WORKER, QUERY,   stele_operation_stats_tasks, \
         TAKES ("group_by", TEXT), TAKES ("from", TIME), TAKES ("to", TIME), \
         TAKES ("limit", NUMBER), TAKES ("slowest", NUMBER)) \
+    X (STATS_SERIES,      "stats.series",      WORKER, QUERY,   stele_operation_stats_series, \
+        TAKES ("from", TIME), TAKES ("to", TIME), TAKES ("step", TEXT), TAKES ("by", TEXT), \
+        TAKES ("limit", NUMBER)) \
     X (PUBLISH,           "publish",           WRITER, PUBLISH, NULL, \
         NEEDS ("producer", NAME), NEEDS ("events", ARRAY), \
         TAKES ("sequence", NUMBER), TAKES ("restore", BOOL)) \
@@ -102,6 +105,7 @@
         TAKES ("mode", TEXT)) \
     X (BACKUP,            "backup",            BACKUP, OPERATE, NULL, \
         TAKES ("start", BOOL)) \
+    X (BACKUP_LIST,       "backup.list",       BACKUP, METRICS, NULL, NONE) \
     X (RECOVER,           "recover",           CACHE,  OPERATE, NULL, \
         TAKES ("scope", TEXT)) \
     X (KEYS_RELOAD,       "keys.reload",       WORKER, ADMIN,   stele_operation_keys_reload, NONE) \
@@ -113,6 +117,7 @@
 #define STELE_ACTOR_OPERATIONS(X) \
     X (FOLLOWER, "follower")            /*  To the writer: save a follower's cursor  */ \
     X (AUDIT,    "audit")               /*  To the writer: record an audit event (audit.h)  */ \
+    X (ARCHIVE,  "archive")             /*  To the writer: replace copied tasks by stubs  */ \
     X (PAUSE,    "pause")               /*  To the cache: the mode has changed  */
 
 #define STELE_OPERATION_ENUM(constant, ...) STELE_OPERATION_##constant,

@@ -23,6 +23,7 @@ typedef enum {
     X (INFO,              OPEN)     /*  Without losses  */ \
     X (STATS,             UNBOUND) \
     X (STATS_TASKS,       READS) \
+    X (STATS_SERIES,      UNBOUND)  /*  The counts are not kept per user  */ \
     X (PUBLISH,           WRITES) \
     X (TASK_STATUS,       READS) \
     X (TASK_GET,          READS) \
@@ -48,7 +49,8 @@ typedef enum {
     X (RECOVER,           UNBOUND) \
     X (KEYS_RELOAD,       UNBOUND) \
     X (CONSISTENCY_CHECK, UNBOUND) \
-    X (BACKUP,            UNBOUND)
+    X (BACKUP,            UNBOUND) \
+    X (BACKUP_LIST,       UNBOUND)
 
 #define STELE_SCOPE_ROW(constant, scope) STELE_SCOPE_OF_##constant = STELE_SCOPE_##scope,
 enum { STELE_OPERATION_SCOPES (STELE_SCOPE_ROW) };

@@ -1,9 +1,9 @@
 /*  stats - ping, info, stats
 
     The statistics of the router and the other actors are in the context map, by the
-    names of the actors: "writer", "cache", "feed", "pipeline", "search", "segments", "backup"; and from the
-    router "requests", "endpoints", "recovery", "consistency". A part that is
-    absent, or did not answer in time, is an empty map.
+    names of the actors: "writer", "cache", "feed", "pipeline", "search", "rollup", "segments", "backup", "archive", "seal"; and
+    from the router "requests", "endpoints", "recovery", "consistency". A part that is absent, or did not answer in
+    time, is an empty map.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -287,7 +287,7 @@ stele_operation_stats (stele_query_t *self, stele_params_t *params, stele_pack_t
         stele_pack_map_end (pack);
     }
     static const char *const parts [] = {
-        "requests", "feed", "pipeline", "search", "segments", "backup", "recovery", "consistency", "auth"
+        "requests", "feed", "pipeline", "search", "rollup", "segments", "backup", "archive", "seal", "recovery", "consistency", "auth"
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts [0]; i++)
         s_pack_part (self, parts [i], parts [i], pack);

@@ -22,8 +22,11 @@
     X (STELE_MAILBOX_FEED,     "feed") \
     X (STELE_MAILBOX_PIPELINE, "pipeline") \
     X (STELE_MAILBOX_SEARCH,   "search") \
+    X (STELE_MAILBOX_ROLLUP,   "rollup") \
     X (STELE_MAILBOX_SEGMENTS, "segments") \
-    X (STELE_MAILBOX_BACKUP,   "backup")
+    X (STELE_MAILBOX_BACKUP,   "backup") \
+    X (STELE_MAILBOX_ARCHIVE,  "archive") \
+    X (STELE_MAILBOX_SEAL,     "seal")
 
 #define STELE_MAILBOX_ENUM(constant, name) constant,
 typedef enum { STELE_MAILBOXES (STELE_MAILBOX_ENUM) STELE_MAILBOX_COUNT } stele_mailbox_t;

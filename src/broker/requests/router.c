@@ -370,7 +370,9 @@ s_connect (stele_router_t *self)
     for (int i = 0; i < STELE_MAILBOX_COUNT; i++) {
         if ((i == STELE_MAILBOX_CACHE && !self->args.has_cache)
         ||  (i == STELE_MAILBOX_PIPELINE && !self->args.has_pipeline)
-        ||  ((i == STELE_MAILBOX_SEGMENTS || i == STELE_MAILBOX_BACKUP) && !*settings->backup))
+        ||  ((i == STELE_MAILBOX_SEGMENTS || i == STELE_MAILBOX_BACKUP) && !*settings->backup)
+        ||  (i == STELE_MAILBOX_ARCHIVE && !*settings->archive_after)
+        ||  (i == STELE_MAILBOX_SEAL && !*settings->seal))
             continue;
         self->mailboxes [i] = zsock_new (ZMQ_DEALER);
         assert (self->mailboxes [i]);

@@ -30,6 +30,7 @@
 #define ANSWER_MS 1000              // Wait for a broker that has not answered yet
 #define ACK_MS 5000                 // ... and for one that has
 #define OTHERS_MS 2000              // To send what earlier runs have left
+#define REFUSALS_MAX 10             // Texts of refusals that are printed
 #define HUNG_S 20                   // Time for a disk that does not answer
 
 struct cli_recorder {
@@ -254,13 +255,25 @@ s_is_away (cli_recorder_t *self)
     return cli_reach (self->cli->events, self->cli->key, 200, why, sizeof why) >= CLI_REACH_NOBODY;
 }
 
+//  A cause that refuses the task refuses all its outputs, too: print each text once
 static void
 s_warn_refused (cli_recorder_t *self)
 {
+    char *printed [REFUSALS_MAX];
+    size_t count = 0;
     stele_receipt_t refused;
-    for (int64_t i = 0; stele_client_refusal (self->client, i, &refused); i++)
-        if (refused.code != STELE_EEXISTS)
-            s_warn (self, refused.message? refused.message: stele_error_text (refused.code));
+    for (int64_t i = 0; count < REFUSALS_MAX && stele_client_refusal (self->client, i, &refused); i++) {
+        const char *text = refused.message? refused.message: stele_error_text (refused.code);
+        size_t same = 0;
+        while (same < count && strcmp (printed [same], text) != 0)
+            same++;
+        if (refused.code == STELE_EEXISTS || same < count)
+            continue;
+        s_warn (self, text);
+        printed [count++] = stele_memory_copy (text, strlen (text));
+    }
+    while (count > 0)
+        free (printed [--count]);
 }
 
 //  The disk does not take the last events, but the broker is there: send them without a spool. Returns the number of

@@ -121,6 +121,8 @@ cli_task_event_created (const cli_task_t *task)
     stele_event_set_string (event, "role", task->role);
     if (task->parent)
         stele_event_set_string (event, "parent_id", task->parent);
+    if (task->user)
+        stele_event_set_string (event, "user_id", task->user);
     stele_event_set_json (event, "metadata", metadata);
     free (metadata);
     free (line);

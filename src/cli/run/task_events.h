@@ -21,6 +21,7 @@ typedef struct {
     const char *title;              // NULL: the command
     const char *role;
     const char *parent;             // NULL: none
+    const char *user;               // NULL: that of the key, or the default user
     char *const *command;           // Up to NULL
 } cli_task_t;
 

@@ -210,6 +210,20 @@ s_look_at_search (const s_look_t *self)
 }
 
 static void
+s_look_at_rollup (const s_look_t *self)
+{
+    int64_t lag = s_number (self, "rollup", "lag_events", 0);
+    if (strcmp (s_text (self, "rollup", "state"), "failing") == 0)
+        ADD ("rollup_failing", CLI_LEVEL_DEGRADED, s_number (self, "rollup", "state_ms", -1),
+            "read the log of the broker; LEDGER.rollup may be removed while the broker is stopped, it is rebuilt",
+            "events are not counted per minute, hour and day");
+    else
+    if (lag > CLI_ROLLUP_LAG)
+        ADD ("rollup_behind", CLI_LEVEL_INFO, -1, "wait: it catches up by itself when fewer events arrive",
+            "%s are not counted per minute, hour and day yet: 'stats --over' lacks them", cli_format_counted (lag, "event").text);
+}
+
+static void
 s_look_at_segments (const s_look_t *self)
 {
     int64_t lag_ms = s_number (self, "segments", "lag_ms", 0);
@@ -228,6 +242,21 @@ s_look_at_segments (const s_look_t *self)
             "look at the disk of the backups: it is slower than the events arrive, or does not answer",
             "the newest %s not backed up yet",
             cli_format_counted (s_number (self, "segments", "lag_events", 0), "event").text);
+}
+
+static void
+s_look_at_seal (const s_look_t *self)
+{
+    const char *state = s_text (self, "seal", "state");
+    if (strcmp (state, "contradicted") == 0)
+        ADD ("seal_contradicted", CLI_LEVEL_DEGRADED, s_number (self, "seal", "state_ms", -1),
+            "find out what was changed with 'stele verify LEDGER --repository DIR', and by whom; keep the checkpoints",
+            "the history is no longer sealed, it contradicts what was sealed: %s", s_text (self, "seal", "error"));
+    else
+    if (strcmp (state, "failing") == 0)
+        ADD ("seal_failing", CLI_LEVEL_DEGRADED, s_number (self, "seal", "state_ms", -1),
+            "correct what the message names; the broker tries again every few seconds, and seals everything since then",
+            "new events are not sealed: %s", s_text (self, "seal", "error"));
 }
 
 static void
@@ -415,7 +444,9 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_at_clocks (&look);
     s_look_at_redis (&look);
     s_look_at_search (&look);
+    s_look_at_rollup (&look);
     s_look_at_segments (&look);
+    s_look_at_seal (&look);
     s_look_at_producers (&look);
     s_look_at_records (&look);
     s_look_at_access (&look);

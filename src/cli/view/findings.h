@@ -25,18 +25,26 @@
 #define CLI_CLOCK_AHEAD_MS      10000
 #define CLI_CLOCK_RECENT_MS     86400000            // Wrong clocks of earlier are history
 #define CLI_EXPIRED_MS          86400000            // Older ones are history
+#define CLI_ROLLUP_LAG          2000000             // Under load it lets a million events wait
 #define CLI_BACKUP_AGE_S        93600               // 26 hours: a day, and time to take one
 
-/*  Every code: X (code). 'stele health', /readyz and the metric stele_finding have the same ones. */
-#define CLI_FINDINGS(X) \
+#define CLI_RELAY_LAG_MS        60000
+
+/*  Every code: X (code). Those of the broker are in 'stele health', /readyz and the metric stele_finding; those of a relay
+    only in 'stele health --relay'. */
+#define CLI_BROKER_FINDINGS(X) \
     X (not_running) X (no_permission) X (no_answer) X (no_statistics) X (no_feed) \
     X (holding) X (writer_stalled) X (mode_redis) X (ledger_behind) \
     X (disk_low) X (disk_filling) X (wal_long) \
     X (clock_wrong) X (clock_stepped) X (events_ahead) \
     X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \
-    X (search_failing) X (search_behind) \
+    X (search_failing) X (search_behind) X (rollup_failing) X (rollup_behind) \
     X (segments_failing) X (segments_behind) X (backup_failing) X (backup_old) X (certificate_expires) \
+    X (seal_failing) X (seal_contradicted) \
     X (producers_expired) X (producers_silent) X (denials) X (rejected) X (losses)
+#define CLI_RELAY_FINDINGS(X) \
+    X (relay_unknown) X (relay_away) X (relay_failing) X (relay_disabled) X (relay_dead_letters) X (relay_behind)
+#define CLI_FINDINGS(X) CLI_BROKER_FINDINGS (X) CLI_RELAY_FINDINGS (X)
 
 typedef enum {
     CLI_LEVEL_INFO, CLI_LEVEL_DEGRADED, CLI_LEVEL_DOWN
@@ -65,6 +73,11 @@ void
     progress. Caller owns return value. */
 json_t *
     cli_findings (const json_t *stats, int64_t now_us);
+
+/*  Append the findings of a relay, from the text that 'stele-relay status --json' printed: JSON, or why there is none. Returns the
+    JSON, which the caller owns; NULL: there is none. 'stats' of the broker may be NULL: then its silence is no finding of the relay. */
+json_t *
+    cli_findings_of_relay (json_t *findings, const json_t *stats, const char *text, int64_t now_us);
 
 /*  The level of the gravest finding, and how many are above INFO.           */
 cli_level_t

@@ -53,6 +53,7 @@
     X ("redis_evicted",                COUNTER, "redis",    "evicted",       1, "Keys that Redis dropped by itself") \
     X ("redis_repaired",               COUNTER, "redis",    "repaired",      1, "Records that the background check corrected") \
     X ("segments_lag_seconds",         GAUGE,   "segments", "lag_ms",     1000, "Time since the backup has had every event; 0: it has all") \
+    X ("seal_lag_seconds",             GAUGE,   "seal",     "lag_ms",     1000, "Time since the last checkpoint, while events wait for the next") \
     X ("requests_waiting",             GAUGE,   "requests", "waiting",       1, "Requests that wait for a position") \
     X ("requests_queued",              GAUGE,   "requests", "queued",        1, "Requests that wait for a worker") \
     X ("requests_working",             GAUGE,   "requests", "working",       1, "Requests that are being answered") \
@@ -247,13 +248,13 @@ s_print_findings (const s_print_t *self, const json_t *findings)
         "Findings of stele health: 0 absent, 1 noted, 2 degraded, 3 down");
 #define FINDING_LINE(code) \
     fprintf (self->file, "stele_finding{code=\"" #code "\"} %d\n", cli_findings_level_of (findings, #code) + 1);
-    CLI_FINDINGS (FINDING_LINE)
+    CLI_BROKER_FINDINGS (FINDING_LINE)
 }
 
 void
 cli_prometheus_print (FILE *file, bool openmetrics, const json_t *stats, const json_t *findings)
 {
-    static const char *const followers [] = { "redis", "feed", "pipeline", "search", "segments", NULL };
+    static const char *const followers [] = { "redis", "feed", "pipeline", "search", "rollup", "segments", "seal", NULL };
     static const char *const sockets [] = { "requests", "feed", NULL };
     s_print_t self = { file, openmetrics, stats };
     cli_prometheus_begin (file, openmetrics, "build_info", CLI_GAUGE, "Version of the program that reports");

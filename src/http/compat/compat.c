@@ -127,7 +127,9 @@ http_compat_published (http_call_t *call, const void *answer, size_t size, const
     stele_scan_skip (&scan, &first.data, &first.size);
     nak.code = stele_map_code (&first, "code");
     stele_map_message (&first, nak.message, sizeof nak.message);
-    http_compat_refuse (call->server, call->conn, http_reply_status (&nak), "%s", nak.message);
+    http_compat_refuse (call->server, call->conn, http_reply_status (&nak), "%s", nak.code == STELE_EEXISTS?
+        "there is a task with this id already: submit it with another id, or change the task with an event task.updated "
+        "by POST /v1/events": nak.message);
     return false;
 }
 

@@ -77,7 +77,16 @@ s_append_codes (sqlite3_str *sql, const reader_page_t *page, bool by_key)
     s_append_ids (sql, "s.model", &filter->models, query->model_count);
 }
 
-//  All conditions; parent_id is ?1
+//  Conditions on the row t of tasks; parent_id is ?1
+static void
+s_append_tasks (sqlite3_str *sql, const reader_page_t *page)
+{
+    s_append_users (sql, &page->filter);
+    if (page->query->parent_id.text)
+        sqlite3_str_appendall (sql, " AND t.parent_id = ?1");
+}
+
+//  All other conditions
 static void
 s_append_conditions (sqlite3_str *sql, const reader_page_t *page, bool by_key)
 {
@@ -97,9 +106,6 @@ s_append_conditions (sqlite3_str *sql, const reader_page_t *page, bool by_key)
             query->interrupted > 0? "<>": "=");
     if (query->has_error)
         sqlite3_str_appendf (sql, " AND s.error_count %s 0", query->has_error > 0? ">": "=");
-    s_append_users (sql, filter);
-    if (query->parent_id.text)
-        sqlite3_str_appendall (sql, " AND t.parent_id = ?1");
     if (page->position < page->head)
         sqlite3_str_appendf (sql, " AND s.position <= %lld", (long long) page->position);
     if (page->time != INT64_MAX)
@@ -233,10 +239,19 @@ s_total (reader_page_t *page, bool *complete)
     //  By the index on users, which has those of each in the order of their keys
     bool by_users = spans && page->filter.by_user && !page->filter.user_default;
     bool tasks = page->filter.by_user || query->parent_id.text;
+    //  A join of views of several files would read all of one per row of the other
+    bool joined = tasks && !page->reader->archives;
+    by_users = by_users && joined;
     sqlite3_str_appendf (sql, "SELECT count (*) FROM %s WHERE %s",
         by_users? "tasks t INDEXED BY tasks_by_user CROSS JOIN states_plain s ON s.task = t.id":
-        tasks? "states_plain s JOIN tasks t ON t.id = s.task": "states_plain s",
+        joined? "states_plain s JOIN tasks t ON t.id = s.task": "states_plain s",
         !spans? "true": by_users? "t.id BETWEEN ?2 AND ?3": "s.task BETWEEN ?2 AND ?3");
+    if (tasks && !joined)
+        sqlite3_str_appendf (sql, " AND s.task IN (SELECT t.id FROM tasks t WHERE %s", spans? "t.id BETWEEN ?2 AND ?3": "true");
+    if (tasks)
+        s_append_tasks (sql, page);
+    if (tasks && !joined)
+        sqlite3_str_appendall (sql, ")");
     s_append_conditions (sql, page, spans);
     return spans? s_count_spans (page, sql, complete): s_count_once (page, sql);
 }

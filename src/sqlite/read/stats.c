@@ -79,6 +79,9 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
     counted.storage [0] = (stele_figure_t) { "size_bytes", s_file_size (self->path, "") };
     counted.storage [1] = (stele_figure_t) { "wal_bytes", s_file_size (self->path, STELE_WAL_SUFFIX) };
     counted.storage [2] = (stele_figure_t) { "ahead_ms", s_ahead_ms (self) };
+    if (self->archives)
+        counted.storage [3] = (stele_figure_t) { "archived_tasks", reader_integer (self, reader_statement (self,
+            SLOT_STATS_ARCHIVED, "SELECT sum (tasks) FROM main.archives"), 0) };
     rc = (int) reader_leave (self, 0);
     if (rc == 0)
         *stats = counted;

@@ -363,9 +363,10 @@ s_set_attempt (stele_reader_t *self, int64_t task, int64_t position)
     if (last->task != task)
         *last = (reader_attempt_t) { .task = task, .position = 0, .number = 1 };
     bool later = position > last->position;
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_ATTEMPT,
-        "SELECT count (*) FROM task_history INDEXED BY task_retries WHERE position - task_back = ?1"
-        " AND position > ?2 AND position <= ?3 AND " STELE_SQL_IS_RETRY, task);
+#define RETRIES(indexed) "SELECT count (*) FROM task_history" indexed " WHERE position - task_back = ?1" \
+        " AND position > ?2 AND position <= ?3 AND " STELE_SQL_IS_RETRY
+    sqlite3_stmt *statement = reader_with_key (self, SLOT_ATTEMPT, self->archives? RETRIES (""):
+        RETRIES (" INDEXED BY task_retries"), task);
     if (!statement)
         return;
     sqlite3_bind_int64 (statement, 2, later? last->position: position);

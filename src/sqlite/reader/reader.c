@@ -144,7 +144,11 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
     self->content = stele_content_new (self->db);
     if (code == 0 && !self->content)
         code = stele_refuse (refusal, STELE_ENO_MEMORY, "ledger", "out of memory");
-    if (code || s_check (self, refusal))
+    if (code == 0)
+        code = s_check (self, refusal);
+    if (code == 0 && reader_archives_attach (self))
+        code = stele_refuse (refusal, self->status, "ledger", "%s", self->error);
+    if (code)
         stele_reader_close (&self);
     else
         s_identify_file (self);
@@ -173,11 +177,7 @@ stele_reader_close (stele_reader_t **self_p)
     stele_reader_t *self = *self_p;
     if (!self)
         return;
-    for (int slot = 0; slot < SLOT_COUNT; slot++)
-        sqlite3_finalize (self->slots [slot]);
-    for (int shape = 0; shape < 2; shape++)
-        for (int branch = 0; branch < READER_BRANCHES; branch++)
-            sqlite3_finalize (self->branches [shape] [branch]);
+    reader_statements_finalize (self);
     stele_content_destroy (&self->content);
     if (!self->borrowed)
         sqlite3_close (self->db);
@@ -187,6 +187,7 @@ stele_reader_close (stele_reader_t **self_p)
     stele_record_destroy (&self->text);
     reader_keys_free (&self->scope.words);
     reader_search_close (self);
+    reader_rollup_close (self);
     free (self->zones);
     free (self->ledger_id);
     free (self->path);
@@ -199,6 +200,13 @@ reader_search_close (stele_reader_t *self)
 {
     sqlite3_close (self->search);
     self->search = NULL;
+}
+
+void
+reader_rollup_close (stele_reader_t *self)
+{
+    sqlite3_close (self->rollup);
+    self->rollup = NULL;
 }
 
 const char *
@@ -271,12 +279,27 @@ s_rollback (stele_reader_t *self)
         sqlite3_exec (self->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+//  Begin a transaction. Returns whether all archives are attached that its snapshot has.
+static bool
+s_begin_complete (stele_reader_t *self)
+{
+    s_rollback (self);
+    reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
+    return reader_integer (self, reader_statement (self, SLOT_ARCHIVES, "SELECT count (*) FROM main.archives"), 0)
+        <= self->archives;
+}
+
 static int
 s_begin (stele_reader_t *self)
 {
-    s_rollback (self);
     self->no_set_backs = false;
-    return reader_step (self, reader_statement (self, SLOT_BEGIN, "BEGIN"));
+    while (!s_begin_complete (self) && self->status == 0) {
+        s_rollback (self);
+        reader_archives_attach (self);
+    }
+    if (self->status)
+        s_rollback (self);
+    return self->status;
 }
 
 //  Also after an error: the snapshot is released in any case
@@ -359,6 +382,18 @@ stele_reader_end (stele_reader_t *self)
 }
 
 //  -- statements ------------------------------------------------------------------
+
+void
+reader_statements_finalize (stele_reader_t *self)
+{
+    for (int slot = 0; slot < SLOT_COUNT; slot++)
+        sqlite3_finalize (self->slots [slot]);
+    for (int shape = 0; shape < 2; shape++)
+        for (int branch = 0; branch < READER_BRANCHES; branch++)
+            sqlite3_finalize (self->branches [shape] [branch]);
+    memset (self->slots, 0, sizeof self->slots);
+    memset (self->branches, 0, sizeof self->branches);
+}
 
 sqlite3_stmt *
 reader_statement (stele_reader_t *self, int slot, const char *sql)

@@ -19,6 +19,7 @@
 #define STELE_READER_INTERNAL_H_INCLUDED
 
 #include <sqlite3.h>
+#include <sys/types.h>
 #include "sqlite/compress/content.h"
 #include "sqlite/sql/codes.h"
 #include "sqlite/sql/event_tables.h"
@@ -71,7 +72,14 @@ typedef enum {
     SLOT_STATE,                                 // One per stele_state_table_t
     SLOT_STATE_LAST = SLOT_STATE + STELE_STATE_NOTES,
     SLOT_COMMITS, SLOT_VERSION,
+    SLOT_ARCHIVES, SLOT_ARCHIVE_LIST, SLOT_STATS_ARCHIVED,
     SLOT_TASK_USER, SLOT_SESSION_USER, SLOT_USER_TASKS, SLOT_REPORT_USER,
+    SLOT_ROLLUP_NOW, SLOT_ROLLUP_CHANGE, SLOT_ROLLUP_HISTORY, SLOT_ROLLUP_METRICS, SLOT_ROLLUP_REJECTED, SLOT_ROLLUP_TASK_ID,
+    SLOT_TASK_ROWS, SLOT_SESSION_ROWS, SLOT_ZONES_STORED, SLOT_UNORDERED_STORED, SLOT_STRUCTURE, SLOT_SCHEMA, SLOT_TRIGGERS,
+    SLOT_LINKS,                                 // One per stele_link_table_t
+    SLOT_LINKS_LAST = SLOT_LINKS + 4,
+    SLOT_DERIVED_COUNT,                         // One per stele_derived_count_t
+    SLOT_DERIVED_COUNT_LAST = SLOT_DERIVED_COUNT + 5,
     SLOT_COUNT
 } reader_slot_t;
 
@@ -120,9 +128,12 @@ struct stele_reader {
     bool busy;                      // In a call
     bool begun;                     // By stele_reader_begin
     bool borrowed;                  // The connection is the writer's
+    int archives;                   // Attached ones (archives.c)
     int64_t deadline;               // Monotonic, in ms; 0: none
     stele_reader_bounds_t bounds;
     sqlite3 *search;                // The text index (ledger/text_index.h), NULL: not open
+    sqlite3 *rollup;                // The counts per time (ledger/rollup.h), the same
+    ino_t rollup_inode;             // Of that file
     sqlite3_stmt *slots [SLOT_COUNT];
     sqlite3_stmt *branches [2] [READER_BRANCHES];
     reader_word_t *words;
@@ -201,6 +212,15 @@ sqlite3_stmt *
 //  the error of the call.
 int
     reader_step (stele_reader_t *self, sqlite3_stmt *statement);
+
+//  Finalize all of them: their tables may mean others now.
+void
+    reader_statements_finalize (stele_reader_t *self);
+
+//  Attach the archives that the ledger has and the connection does not (archives.c); not in a transaction. Returns the
+//  status of the call.
+int
+    reader_archives_attach (stele_reader_t *self);
 
 //  Bind text that stays valid until the call ends.
 void
@@ -347,6 +367,10 @@ void
 //  Close the text index; the next search opens it again.
 void
     reader_search_close (stele_reader_t *self);
+
+//  The same for the counts per time.
+void
+    reader_rollup_close (stele_reader_t *self);
 
 //  Apply the reader's deadline to another connection too.
 void

@@ -6,13 +6,9 @@
 */
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include "base/file.h"
 #include "base/memory.h"
 #include "sqlite/filter/match.h"
 #include "sqlite/filter/text_changes.h"
@@ -20,6 +16,7 @@
 #include "sqlite/sql/sql.h"
 #include "ledger/text_index.h"
 #include "sqlite/sql/file_names.h"
+#include "sqlite/sql/side_file.h"
 
 //  Events per transaction. With 4,096 a third more bytes are written: FTS5 has more segments to merge.
 #define PORTION STELE_SEARCH_PORTION
@@ -28,14 +25,12 @@
 #define READ_BYTES (1024 * 1024)
 
 static const char s_schema [] =
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
     //  rowid: the position of the event that gave the task its text, to find the newest first
     "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', detail = none, columnsize = 0,"
     " tokenize = '" STELE_TOKENIZER "');"
     //  See packed_ids.h
     "CREATE TABLE ids (first INTEGER NOT NULL, size INTEGER NOT NULL, keys BLOB NOT NULL,"
-    " ids BLOB NOT NULL, PRIMARY KEY (first, size)) STRICT, WITHOUT ROWID;"
-    "INSERT INTO meta VALUES ('position', 0);";
+    " ids BLOB NOT NULL, PRIMARY KEY (first, size)) STRICT, WITHOUT ROWID;";
 
 typedef struct {
     char *data;
@@ -99,85 +94,21 @@ s_append (stele_text_index_t *self, s_bytes_t *bytes, const void *data, size_t s
 
 //  -- open, close -----------------------------------------------------------------------
 
-static void
-s_unlink (const char *path)
+static int
+s_open (stele_text_index_t *self)
 {
-    static const char *const suffixes [] = { "", STELE_WAL_SUFFIX, STELE_SHM_SUFFIX };
-    for (size_t i = 0; i < 3; i++) {
-        char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX "%s", path, suffixes [i]);
-        if (name)
-            unlink (name);
-        sqlite3_free (name);
-    }
-}
-
-//  True if it is an index of this ledger, and not ahead of it
-static bool
-s_is_ours (stele_text_index_t *self)
-{
-    bool ours = false;
-    int64_t version = stele_sql_integer (self->db, "PRAGMA user_version", -1);
-    self->fault = version == 0? "is missing": version > 0 && version < STELE_SEARCH_VERSION? "is of an earlier version":
-        "is not usable";
-    if (version != STELE_SEARCH_VERSION)
-        return false;
-    sqlite3_stmt *statement = stele_sql_prepare (self->db, "SELECT value FROM meta WHERE key = 'ledger_id'");
-    if (statement && sqlite3_step (statement) == SQLITE_ROW)
-        ours = strcmp ((const char *) sqlite3_column_text (statement, 0),
-            stele_reader_ledger_id (self->reader)) == 0;
-    sqlite3_finalize (statement);
-    self->position = stele_sql_integer (self->db, "SELECT value FROM meta WHERE key = 'position'", -1);
-    if (!ours || self->position < 0 || self->position > stele_reader_head (self->reader))
-        return false;
-    self->fault = NULL;
-    return true;
+    int code = stele_side_open (self->path, STELE_SEARCH_SUFFIX, &self->db);
+    if (code == 0)
+        code = stele_sql_code (stele_tokenizer_register (self->db));
+    return code? s_fail (self): 0;
 }
 
 static int
 s_make (stele_text_index_t *self)
 {
     self->position = 0;
-    char *sql = sqlite3_mprintf ("BEGIN; %s INSERT INTO meta VALUES ('ledger_id', %Q);"
-        " PRAGMA user_version = %d; COMMIT", s_schema, stele_reader_ledger_id (self->reader),
-        STELE_SEARCH_VERSION);
-    int code = sql? stele_sql_exec (self->db, sql): STELE_ENO_MEMORY;
-    sqlite3_free (sql);
-    return code? s_fail (self): 0;
-}
-
-//  SQLite gives a new file the mode 0644, and its log that of the file: start with the ledger's mode.
-//  Nothing has a new file open, so closing it drops no lock.
-static void
-s_create (const char *path, const char *name)
-{
-    struct stat status;
-    if (stat (path, &status) != 0)
-        return;
-    int handle = stele_file_open (name, O_RDWR | O_CREAT | O_EXCL, status.st_mode & 0777);
-    if (handle < 0)
-        return;                     // It exists, or SQLite reports why not
-    fchmod (handle, status.st_mode & 0777);
-    close (handle);
-}
-
-static int
-s_open (stele_text_index_t *self, const char *path)
-{
-    char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, path);
-    if (name)
-        s_create (path, name);
-    int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->db,
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    sqlite3_free (name);
-    if (rc == SQLITE_OK)
-        rc = stele_tokenizer_register (self->db);
-    if (rc == SQLITE_OK) {
-        sqlite3_busy_timeout (self->db, 1000);
-        //  The index can be rebuilt: no need to sync each transaction
-        rc = sqlite3_exec (self->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-            "PRAGMA secure_delete = OFF; PRAGMA cache_size = -16384;", NULL, NULL, NULL);
-    }
-    return rc == SQLITE_OK? 0: s_fail (self);
+    return stele_side_make (self->db, STELE_SEARCH_VERSION, stele_reader_ledger_id (self->reader), s_schema)?
+        s_fail (self): 0;
 }
 
 static int
@@ -205,14 +136,14 @@ stele_text_index_open (const char *path, stele_reader_t *reader, stele_refusal_t
     self->reader = reader;
     for (int i = 0; i < KINDS; i++)
         self->ids [i].size = sizes [i];
-    int code = s_open (self, path);
-    if (code)
-        self->fault = "is not usable";
-    if (code || !s_is_ours (self)) {
+    int code = s_open (self);
+    self->fault = code? "is not usable": stele_side_fault (self->db, STELE_SEARCH_VERSION,
+        stele_reader_ledger_id (reader), stele_reader_head (reader), &self->position);
+    if (self->fault) {
         sqlite3_close (self->db);
         self->db = NULL;
-        s_unlink (path);
-        code = s_open (self, path);
+        stele_side_unlink (path, STELE_SEARCH_SUFFIX);
+        code = s_open (self);
         if (code == 0)
             code = s_make (self);
     }
@@ -238,7 +169,7 @@ stele_text_index_close (stele_text_index_t **self_p)
     sqlite3_finalize (self->move);
     sqlite3_close (self->db);
     if (self->damaged)
-        s_unlink (self->path);
+        stele_side_unlink (self->path, STELE_SEARCH_SUFFIX);
     free (self->path);
     for (int i = 0; i < KINDS; i++) {
         free (self->ids [i].keys.data);

@@ -45,8 +45,9 @@ _Static_assert (STELE_CODE_TASK_TERMINAL_FROM == STELE_TASK_TERMINAL_FROM, "as i
 
 //  The user of a session: its own, else that of its task if the task was there before the session, so that nobody
 //  gets a session by creating its task. NULL: 'default'. The caller adds the condition on s.
-#define STELE_SQL_SESSION_USER "SELECT ifnull (s.user_id, (SELECT w.word FROM tasks t JOIN words w ON w.id = t.user_id" \
-    " WHERE t.task_id = s.task_id AND t.id < s.id)) FROM cli_sessions s"
+#define STELE_SQL_SESSION_USER "SELECT coalesce (s.user_id, " STELE_SQL_USER_IN ("tasks") ") FROM cli_sessions s"
+#define STELE_SQL_USER_IN(tasks) "(SELECT (SELECT word FROM words WHERE id = t.user_id) FROM " tasks \
+    " t WHERE t.task_id = s.task_id AND t.id < s.id)"
 
 //  Bits of task_states.flags
 #define STELE_TASK_FLAG_CREATED     1

@@ -36,7 +36,8 @@
 
 static const char *const s_suffixes [] = {
     "", STELE_WAL_SUFFIX, STELE_SHM_SUFFIX, STELE_LOCK_SUFFIX, STELE_HIGH_WATER_SUFFIX, STELE_SEARCH_SUFFIX,
-    STELE_SEARCH_SUFFIX STELE_WAL_SUFFIX, STELE_SEARCH_SUFFIX STELE_SHM_SUFFIX
+    STELE_SEARCH_SUFFIX STELE_WAL_SUFFIX, STELE_SEARCH_SUFFIX STELE_SHM_SUFFIX, STELE_ROLLUP_SUFFIX,
+    STELE_ROLLUP_SUFFIX STELE_WAL_SUFFIX, STELE_ROLLUP_SUFFIX STELE_SHM_SUFFIX
 };
 #define SUFFIXES (sizeof s_suffixes / sizeof *s_suffixes)
 
@@ -138,7 +139,7 @@ s_check_name (const char *path, stele_refusal_t *refusal)
 {
     static const char *const beside [] = {
         STELE_WAL_SUFFIX, STELE_SHM_SUFFIX, STELE_JOURNAL_SUFFIX, STELE_LOCK_SUFFIX, STELE_HIGH_WATER_SUFFIX,
-        STELE_SEARCH_SUFFIX
+        STELE_SEARCH_SUFFIX, STELE_ROLLUP_SUFFIX
     };
     if (*path == 0 || strcmp (path, ":memory:") == 0)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "ledger",

@@ -333,6 +333,12 @@ stele_ledger_append_task (stele_ledger_t *ledger, const stele_record_t *event,
     };
     const stele_value_t *id = &event->values [STELE_TASK_ID];
     int code = stele_task_cache_find (ledger->tasks, id->text, id->size, &self.task);
+    if (code == 0 && !self.task && ledger->archives) {
+        int recalled = stele_ledger_recall (ledger, id, refusal);
+        if (recalled < 0)
+            return recalled;
+        code = recalled? stele_task_cache_find (ledger->tasks, id->text, id->size, &self.task): 0;
+    }
     if (code == 0)
         code = stele_intern_value (ledger->words, &event->values [STELE_USER_ID], &self.user);
     if (code)

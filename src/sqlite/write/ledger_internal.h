@@ -10,6 +10,7 @@
     append.c     dispatch of events by their type
     append_task.c, append_row.c, append_output.c, append_session.c,
     append_audit.c   the rows per kind of event
+    archive.c    replace tasks by stubs, bring them back from their archives
     producers.c  producers, fences, refused events, interruptions
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -21,6 +22,7 @@
 #define STELE_LEDGER_INTERNAL_H_INCLUDED
 
 #include <sqlite3.h>
+#include "sqlite/archive/archive_file.h"
 #include "sqlite/wal/checkpoint.h"
 #include "sqlite/compress/content.h"
 #include "sqlite/wal/high_water.h"
@@ -85,8 +87,10 @@
     X (session_find, "SELECT id, state, last_history, last_command, started FROM cli_sessions WHERE session_id = ?1") \
     X (session_insert, "INSERT INTO cli_sessions (id, session_id, state, created_at, updated_at," \
         " command_count, position, user_id) VALUES (?1, ?2, ?3, ?4, ?4, 0, ?1, ?5)") \
-    X (task_user, "SELECT (SELECT word FROM words WHERE id = user_id) FROM tasks WHERE task_id = ?1") \
-    X (session_user, STELE_SQL_SESSION_USER " WHERE s.session_id = ?1") \
+    X (task_user, "SELECT (SELECT word FROM words WHERE id = user_id) FROM tasks WHERE task_id = ?1" \
+        " UNION ALL SELECT (SELECT word FROM words WHERE id = user_id) FROM archived_tasks WHERE task_id = ?1") \
+    X (session_user, "SELECT coalesce (s.user_id, " STELE_SQL_USER_IN ("tasks") ", " STELE_SQL_USER_IN ("archived_tasks") \
+        ") FROM cli_sessions s WHERE s.session_id = ?1") \
     X (session_start, "UPDATE cli_sessions SET started = ?2, state = ?3, cli_tool = ?4, mode = ?5," \
         " current_directory = ?6, pid = ?7, authentication_required = ?8, auth_prompt = ?9," \
         " task_id = ?10, user_id = ifnull (?11, user_id), created_at = ?12, updated_at = ?12, completed_at = ?13," \
@@ -131,6 +135,24 @@
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X (rejected_done, "UPDATE rejected_events SET retried_at = ?2, position = ?3 WHERE id = ?1") \
     X (log_mark, "INSERT OR REPLACE INTO meta (key, value) VALUES ('" STELE_LOG_MARK "', ?1)") \
+    X (archive_insert, "INSERT INTO archives (id, archive_id, position, tasks) VALUES (?1, ?2, 0, 0)" \
+        " ON CONFLICT DO UPDATE SET archive_id = ?2 WHERE archive_id = ?2") \
+    X (archive_stub, "INSERT INTO archived_tasks (id, task_id, archive, events, user_id)" \
+        " SELECT t.id, t.task_id, ?3, ?4, t.user_id FROM tasks t JOIN states_plain s ON s.task = t.id WHERE t.id = ?1" \
+        " AND s.position = ?2 AND s.state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM) " RETURNING task_id") \
+    X (archive_history, STELE_TASK_CHAIN ("task_history", "last_history") \
+        "DELETE FROM task_history WHERE position IN (SELECT p FROM c)") \
+    X (archive_outputs, STELE_TASK_CHAIN ("task_outputs", "last_output") \
+        "DELETE FROM task_outputs WHERE position IN (SELECT p FROM c)") \
+    X (archive_metrics, STELE_TASK_CHAIN ("task_metrics", "last_metric") \
+        "DELETE FROM task_metrics WHERE position IN (SELECT p FROM c)") \
+    X (archive_state, "DELETE FROM task_states WHERE task = ?1") \
+    X (archive_task, "DELETE FROM tasks WHERE id = ?1") \
+    X (archive_moved, "UPDATE archives SET tasks = tasks + 1, position = max (position, ?2) WHERE id = ?1") \
+    X (archive_id, "SELECT archive_id FROM archives WHERE id = ?1") \
+    X (recall_find, "SELECT id, archive, events FROM archived_tasks WHERE task_id = ?1") \
+    X (recall_stub, "DELETE FROM archived_tasks WHERE id = ?1") \
+    X (recalled, "UPDATE archives SET tasks = tasks - 1 WHERE id = ?1") \
     X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
         " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
 
@@ -144,6 +166,9 @@ typedef struct {
     char evidence [400];
     char text [640];                // All of it, for a person
 } stele_loss_t;
+
+//  An archive that is open for reading (archive.c)
+typedef struct stele_recall stele_recall_t;
 
 struct stele_ledger {
     sqlite3 *db;
@@ -178,6 +203,8 @@ struct stele_ledger {
     stele_pack_t *pack;
     stele_record_t *scratch;
     stele_reader_t *reader;         // On the same connection: it sees the open batch
+    bool archives;                  // Tasks may be archived
+    stele_recall_t *recall;         // The archive that was read last; NULL: none
 #define STELE_STATEMENT_MEMBER(name, text) sqlite3_stmt *name;
     struct { STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER) } sql;
 #undef STELE_STATEMENT_MEMBER
@@ -244,6 +271,17 @@ stele_ledger_bind_id (sqlite3_stmt *stmt, int index, const stele_value_t *value)
 int
     stele_ledger_fields_json (stele_ledger_t *self, const stele_record_t *record,
         stele_field_set_t set, bool nulls, stele_value_t *json);
+
+//  Find out whether there are archives, and migrate those whose files are there. Returns 0, or a code with a refusal.
+int
+    stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal);
+
+//  If a task is archived, copy it back in the open batch: 1, 0 it is not archived, STELE_EUNAVAILABLE with a refusal if
+//  its archive cannot be read, or a storage error.
+int
+    stele_ledger_recall (stele_ledger_t *self, const stele_value_t *id, stele_refusal_t *refusal);
+void
+    stele_ledger_recall_close (stele_ledger_t *self);
 
 //  Append an event by its subject. Return as stele_ledger_append does.
 int

@@ -359,6 +359,9 @@ s_open (stele_ledger_t *self, const char *path, const stele_ledger_options_t *op
         code = s_make_durable (self);
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s: %s", path, self->error);
+    code = stele_ledger_archives_open (self, refusal);
+    if (code)
+        return code;
     sqlite3_db_config (self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     code = stele_ledger_settle_loss (self, refusal);
     if (code == 0 && (code = stele_ledger_identify_file (self)))
@@ -425,6 +428,7 @@ stele_ledger_close (stele_ledger_t **self_p)
     if (self->db && !sqlite3_get_autocommit (self->db))
         stele_ledger_rollback (self);
     stele_reader_close (&self->reader);
+    stele_ledger_recall_close (self);
     stele_intern_destroy (&self->words);
     stele_decisions_destroy (&self->decisions);
     stele_task_cache_destroy (&self->tasks);

@@ -108,14 +108,15 @@ stele_ledger_replay_note (stele_ledger_t *self, const char *key, const void *pac
 {
     stele_scan_t scan = stele_scan_start (packed, size);
     stele_token_t token = stele_scan_next (&scan);
-    //  The copy has its own id, and no part in the shared log of the original
-    if (strcmp (key, "ledger_id") == 0 || strcmp (key, STELE_LOG_MARK) == 0)
+    if (strcmp (key, "ledger_id") == 0)
         return 0;
-    sqlite3_stmt *stmt = stele_sql_prepare (self->db, token.kind == STELE_SCAN_NIL?
+    //  What was replayed has other numbers of producers than the shared log: it cannot be continued from there
+    bool removes = token.kind == STELE_SCAN_NIL || strcmp (key, STELE_LOG_MARK) == 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, removes?
         "DELETE FROM meta WHERE key = ?1": "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
     if (stmt) {
         sqlite3_bind_text (stmt, 1, key, -1, SQLITE_STATIC);
-        if (token.kind != STELE_SCAN_NIL)
+        if (!removes)
             s_bind_packed (stmt, 2, &token);
     }
     return s_run (self, stmt);

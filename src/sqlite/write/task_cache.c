@@ -391,6 +391,26 @@ s_forget (stele_task_cache_t *self, stele_task_t *task)
 }
 
 void
+stele_task_cache_drop (stele_task_cache_t *self, const char *id, size_t size)
+{
+    stele_task_t *task;
+    HASH_FIND (hh, self->cache, id, size, task);
+    if (!task)
+        return;
+    assert (!task->dirty);
+    stele_task_t *before = NULL, *at = task->ended? self->ended: NULL;
+    for (; at && at != task; at = at->next_ended)
+        before = at;
+    if (at) {
+        *(before? &before->next_ended: &self->ended) = task->next_ended;
+        if (self->last_ended == task)
+            self->last_ended = before;
+        self->ended_count--;
+    }
+    s_forget (self, task);
+}
+
+void
 stele_task_cache_trim (stele_task_cache_t *self)
 {
     assert (self->dirty_count == 0);

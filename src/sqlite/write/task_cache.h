@@ -93,6 +93,10 @@ void
 int
     stele_task_cache_flush (stele_task_cache_t *self);
 
+/*  Forget a task whose row is written, and which leaves the ledger.         */
+void
+    stele_task_cache_drop (stele_task_cache_t *self, const char *id, size_t size);
+
 /*  After a commit: remove the oldest tasks above the bound.                 */
 void
     stele_task_cache_trim (stele_task_cache_t *self);

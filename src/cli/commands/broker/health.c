@@ -5,8 +5,10 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "cli/run/relay_status.h"
 #include "cli/shared/ask.h"
 #include "cli/view/findings.h"
 #include "cli/shared/reach.h"
@@ -16,6 +18,16 @@
 #define HEALTH_MS 2000              // All of it: monitoring calls it often
 #define REACH_MS 200
 #define OWNERS_MS 500               // If the list takes longer, the findings are only noted
+
+typedef struct {
+    const char *relay;
+} s_args_t;
+
+static const cli_option_t s_options [] = {
+    { "relay", 0, "FILE", "include the targets of stele-relay with this configuration (default: STELE_RELAY, or none)", CLI_TEXT,
+        offsetof (s_args_t, relay), 0, NULL },
+    CLI_OPTIONS_END
+};
 
 //  Why there were no statistics
 static void
@@ -68,8 +80,23 @@ s_print_finding (const cli_t *self, const json_t *finding)
     printf (". To do: %s [%s]\n", cli_value_string (finding, "hint"), cli_value_string (finding, "code"));
 }
 
+//  Of the target that is furthest behind, if it is known
 static void
-s_print (const cli_t *self, const json_t *stats, const json_t *findings)
+s_print_relay_lag (const json_t *relay)
+{
+    const json_t *targets = json_object_get (relay, "targets");
+    int64_t most = -1;
+    for (size_t i = 0; i < json_array_size (targets); i++) {
+        const json_t *lag = json_object_get (json_array_get (targets, i), "lag_events");
+        if (json_is_integer (lag) && json_integer_value (lag) > most)
+            most = json_integer_value (lag);
+    }
+    if (most >= 0)
+        printf (", relay lag %s", cli_format_counted (most, "event").text);
+}
+
+static void
+s_print (const cli_t *self, const json_t *stats, const json_t *relay, const json_t *findings)
 {
     size_t count;
     cli_level_t level = cli_findings_level (findings, &count);
@@ -84,6 +111,7 @@ s_print (const cli_t *self, const json_t *stats, const json_t *findings)
         printf (": position %s, mode %s, up %s", cli_format_count (
             json_integer_value (json_object_get (stats, "position"))).text, mode? mode: "unknown",
             cli_format_duration (json_integer_value (json_object_get (stats, "uptime_s")) * 1000000).text);
+        s_print_relay_lag (relay);
     }
     putchar ('\n');
     for (size_t i = 0; i < json_array_size (findings); i++)
@@ -91,7 +119,7 @@ s_print (const cli_t *self, const json_t *stats, const json_t *findings)
 }
 
 static void
-s_print_json (const json_t *stats, json_t *findings)
+s_print_json (const json_t *stats, json_t *relay, json_t *findings)
 {
     size_t count;
     cli_level_t level = cli_findings_level (findings, &count);
@@ -99,6 +127,8 @@ s_print_json (const json_t *stats, json_t *findings)
         "findings", findings);
     if (stats)
         json_object_set (answer, "position", json_object_get (stats, "position"));
+    if (relay)
+        json_object_set (answer, "relay", relay);
     json_dumpf (answer, stdout, JSON_COMPACT);
     putchar ('\n');
     json_decref (answer);
@@ -107,9 +137,14 @@ s_print_json (const json_t *stats, json_t *findings)
 static int
 s_run (cli_t *self, void *args, const cli_operands_t *operands)
 {
-    (void) args;
     (void) operands;
+    const char *config = ((s_args_t *) args)->relay? ((s_args_t *) args)->relay: getenv ("STELE_RELAY");
+    bool with_relay = config && *config;
+    cli_child_t child;
     int code = 0, timeout_ms = cli_timeout (self, HEALTH_MS - REACH_MS - OWNERS_MS);
+    int64_t until_ms = stele_clock_steady_ms () + timeout_ms + OWNERS_MS;
+    if (with_relay)                     // It runs beside the requests, and needs time to start and to end
+        cli_relay_status_start (&child, config, timeout_ms / 4 * 3 + 1);
     json_t *stats = cli_try (self, cli_request ("stats"), timeout_ms, &code);
     json_t *request = stats? cli_findings_owners_request (stats): NULL;
     if (request) {
@@ -121,14 +156,18 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
     json_t *findings = stats? cli_findings (stats, stele_clock_us ()): json_array ();
     if (!stats)
         s_add_failure (self, findings, code, timeout_ms);
+    char *text = with_relay? cli_relay_status_read (&child, until_ms): NULL;
+    json_t *relay = text? cli_findings_of_relay (findings, stats, text, stele_clock_us ()): NULL;
+    free (text);
     if (self->json)
-        s_print_json (stats, findings);
+        s_print_json (stats, relay, findings);
     else
-        s_print (self, stats, findings);
+        s_print (self, stats, relay, findings);
     cli_flush_stdout ();
     size_t count;
     int status = (int) cli_findings_level (findings, &count);
     json_decref (findings);
+    json_decref (relay);
     json_decref (stats);
     return status;
 }
@@ -143,17 +182,21 @@ const cli_command_t cli_cmd_health = {
             "people, scripts and monitoring: it needs no Redis, writes nothing and ends within 2 seconds.\n"
             "\n"
             "Degraded: acks are held back, the writer stalls, mode redis, Redis away or more than 10 s behind, the "
-            "index for searches failing, hellos answered ledger_behind, less than 5 % or 256 MiB of the disk free, the disk full within 4 hours "
-            "as it fills now, a write-ahead log of more than 128 MiB.\n"
+            "index for searches or the counts over time failing, hellos answered ledger_behind, less than 5 % or 256 MiB of the disk free, the disk full within 4 hours "
+            "as it fills now, a write-ahead log of more than 128 MiB. With --relay also: stele-relay away, its state not known, a target failing, disabled, with dead letters "
+            "or more than 60 s behind.\n"
             "Only noted: refused events, accepted losses, producers whose lease ran out or that are silent while tasks "
-            "run (degraded if they have tasks in progress), an index for searches more than 100,000 events behind.",
+            "run (degraded if they have tasks in progress), an index for searches more than 100,000 events behind, 2,000,000 events that are not in the counts over time.",
         .after = "Exit status: 0 healthy (perhaps with notes), 1 degraded, 2 down: no broker answers, or this user may "
                  "not ask it; 64 wrong usage. With --json, one object: status, findings [{code, level, message, hint, "
-                 "since, for_ms}], position.",
+                 "since, for_ms}], position, and relay with --relay, as 'stele-relay status --json' prints it.",
         .examples =
             "  stele health\n"
+            "  stele health --relay /etc/stele/relay.conf\n"
             "  stele health --json | jq -r '.findings[].message'\n"
             "  stele health >/dev/null || mail -s 'stele is not well' operator"
     },
+    .options = s_options,
+    .args_size = sizeof (s_args_t),
     .run = s_run
 };

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "broker/access/keyring.h"
 #include "cli/files/key_folder.h"
+#include "cli/files/seal_key_file.h"
 #include "cli/shared/ask.h"
 #include "cli/shared/time_option.h"
 #include "cli/terminal/text.h"
@@ -28,7 +29,7 @@
 typedef struct {
     const char *keys, *out, *not_after;
     cli_list_t roles, producers, topics, users;
-    bool all;
+    bool all, sign;
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -44,8 +45,10 @@ static const cli_option_t s_options [] = {
     { "users", 0, "IDS", "see and publish only what belongs to these users", CLI_LIST, offsetof (args_t, users), 0, NULL },
     { "not-after", 0, "TIME", "the key is valid until TIME: RFC 3339, a date, or a time from now such as +12h or +90d",
         CLI_CALL, offsetof (args_t, not_after), 0, cli_take_time },
-    { "out", 0, "FILE", "where 'new' writes the client's file; - is stdout (default: NAME.key_secret in this folder)",
+    { "out", 0, "FILE", "where 'new' writes the client's file; - is stdout (default: NAME.key_secret in this folder, with --sign NAME.seal_secret)",
         CLI_TEXT, offsetof (args_t, out), 0, NULL },
+    { "sign", 0, NULL, "new: make a key for seals instead, with which the broker signs the history of its ledger",
+        CLI_FLAG, offsetof (args_t, sign), 0, NULL },
     { "all", 'a', NULL, "also list revoked keys", CLI_FLAG, offsetof (args_t, all), 0, NULL },
     CLI_OPTIONS_END
 };
@@ -434,6 +437,11 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return cli_usage_error ("key", "unexpected argument '%s'", operands->items [actions [i].operands]);
     if (strcmp (actions [i].name, "reload") == 0)
         return cli_ask_and_print (self, cli_request ("keys.reload"), s_print_reload, NULL);
+    const args_t *args = arguments;
+    if (args->sign && strcmp (actions [i].name, "new") != 0)
+        return cli_usage_error ("key", "--sign is for 'stele key new'");
+    if (args->sign)
+        return cli_seal_key_make (self, operands->items [1], args->out);
     int status = operands->count > 1? s_check_name (operands->items [1]): EX_OK;
     char *folder = status? NULL: s_folder (arguments);
     if (folder)
@@ -455,7 +463,8 @@ const cli_command_t cli_cmd_key = {
             "Manage the keys with which clients connect to a broker whose setting 'keys' names a folder. All but 'reload' work in "
             "that folder, without the broker.\n"
             "\n"
-            "new: make a pair. The public key stays in the folder, the client's file is for the client alone.\n"
+            "new: make a pair. The public key stays in the folder, the client's file is for the client alone. With --sign, make a "
+            "key for the setting 'seal' instead: it needs no folder and no role.\n"
             "add: let in a client that made its own pair; KEY is its public key, or a file that has it.\n"
             "list: the keys, with their state. show: every field of one.\n"
             "revoke: set a key aside, as NAME.revoked-TIME, with which the broker lets nobody in.\n"
@@ -469,6 +478,7 @@ const cli_command_t cli_cmd_key = {
         .examples =
             "  stele key new alice --keys /etc/stele/keys --role publish,query\n"
             "  stele key new ci --role publish --producers 'build-*' --not-after +90d\n"
+            "  stele key new ledger.example.org --sign --out /etc/stele/ledger.seal_secret\n"
             "  stele key revoke alice && stele key reload\n"
             "  stele --key ci.key_secret list"
     },

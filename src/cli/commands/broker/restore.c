@@ -12,6 +12,7 @@
 #include "cli/shared/time_option.h"
 #include "cli/terminal/progress.h"
 #include "jansson.h"
+#include "ledger/reader.h"
 #include "repository/restore.h"
 
 typedef struct {
@@ -74,6 +75,17 @@ s_print (const cli_t *self, const char *target, const stele_restored_t *restored
             "ledger has a new id, so its backups need another folder", restored->position + 1, restored->end);
 }
 
+//  A repository has no archives: they have to be copied next to the restored ledger
+static void
+s_check_archives (const char *target)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_reader_t *reader = stele_reader_open (target, &refusal);
+    if (!reader && refusal.code == STELE_EUNAVAILABLE)
+        cli_warn ("%s has archives, and no broker starts without them: %s", target, refusal.message);
+    stele_reader_close (&reader);
+}
+
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
@@ -96,6 +108,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
             EX_IOERR;
     }
     s_print (self, operands->items [1], &restored);
+    s_check_archives (operands->items [1]);
     return EX_OK;
 }
 

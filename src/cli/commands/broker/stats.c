@@ -14,6 +14,7 @@
 #include "cli/view/findings.h"
 #include "cli/view/page.h"
 #include "cli/view/prometheus.h"
+#include "cli/view/series_table.h"
 #include "cli/shared/time_option.h"
 #include "cli/view/value.h"
 
@@ -35,7 +36,7 @@ s_order (json_t *answer)
 {
     static const char *const sections [] = {
         "tasks", "sessions", "ledger", "redis", "ingest", "requests", "feed", "pipeline",
-        "search", "segments", "consistency", "recovery"
+        "search", "rollup", "segments", "seal", "consistency", "recovery"
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections [0]; i++)
         s_move_to_end (answer, sections [i]);
@@ -115,22 +116,26 @@ s_print (cli_t *self, json_t *answer, void *arg)
 //  -- by group, between two times ----------------------------------------------------------
 
 typedef struct {
-    const char *by, *from, *to, *producer;
+    const char *by, *from, *to, *over, *step, *producer;
     int64_t limit;
     bool prometheus;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "producer", 0, "NAME", "print the state of this producer instead", CLI_TEXT, offsetof (args_t, producer), 0, NULL },
-    { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error",
-        CLI_TEXT, offsetof (args_t, by), 0, NULL },
+    { "by", 'b', "WHAT", "report tasks by state, role, provider, model, hour, day or error; with --over, by state, role, provider, "
+        "model or fingerprint (of failures)", CLI_TEXT, offsetof (args_t, by), 0, NULL },
+    { "over", 0, "TIME", "report what happened per minute, hour or day since TIME, such as 7d",
+        CLI_CALL, offsetof (args_t, over), 0, cli_take_time },
+    { "step", 0, "STEP", "with --over, count per minute, hour or day (default: by the length of that time)",
+        CLI_TEXT, offsetof (args_t, step), 0, NULL },
     { "from", 0, "TIME", "with --by, count only what happened at TIME or later (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
     { "since", 0, "TIME", "the same as --from", CLI_CALL, offsetof (args_t, from), 0, cli_take_time },
-    { "to", 0, "TIME", "with --by, count only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
+    { "to", 0, "TIME", "with --by or --over, count only what happened at TIME or earlier", CLI_CALL, offsetof (args_t, to), 0, cli_take_time },
     { "prometheus", 0, NULL, "print metrics in the text format of Prometheus, for the textfile collector of node_exporter", CLI_FLAG,
         offsetof (args_t, prometheus), 0, NULL },
-    { "limit", 'n', "N", "with --by, print at most N groups (default: 100)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
+    { "limit", 'n', "N", "with --by, print at most N groups (default: 100; with --over: 20)", CLI_NUMBER, offsetof (args_t, limit), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -197,12 +202,12 @@ s_print_groups (cli_t *self, json_t *answer, void *arg)
         fputs ("incomplete: not all tasks could be read in time; choose a shorter period\n", stderr);
 }
 
+//  'words' ends with NULL
 static bool
-s_is_group (const char *by)
+s_is_one_of (const char *word, const char *const words [])
 {
-    static const char *const groups [] = { "state", "role", "provider", "model", "hour", "day", "error" };
-    for (size_t i = 0; i < sizeof groups / sizeof groups [0]; i++)
-        if (strcmp (by, groups [i]) == 0)
+    for (size_t i = 0; words [i]; i++)
+        if (strcmp (word, words [i]) == 0)
             return true;
     return false;
 }
@@ -210,6 +215,10 @@ s_is_group (const char *by)
 static int
 s_report (cli_t *self, const args_t *args)
 {
+    static const char *const groups [] = { "state", "role", "provider", "model", "hour", "day", "error", NULL };
+    if (!s_is_one_of (args->by, groups))
+        return cli_usage_error ("stats",
+            "'%s' is not a grouping; use state, role, provider, model, hour, day or error", args->by);
     json_t *request = cli_request ("stats.tasks");
     cli_request_text (request, "group_by", args->by);
     cli_request_time (request, "from", args->from);
@@ -217,6 +226,37 @@ s_report (cli_t *self, const args_t *args)
     if (args->limit)
         json_object_set_new (request, "limit", json_integer (args->limit));
     return cli_ask_and_print (self, request, s_print_groups, (void *) args->by);
+}
+
+//  -- over time --------------------------------------------------------------------------
+
+static void
+s_print_series (cli_t *self, json_t *answer, void *arg)
+{
+    (void) arg;
+    cli_series_print (answer, &self->style);
+}
+
+static int
+s_series (cli_t *self, const args_t *args)
+{
+    static const char *const groups [] = { "state", "role", "provider", "model", "fingerprint", NULL };
+    static const char *const steps [] = { "minute", "hour", "day", NULL };
+    if (args->from)
+        return cli_usage_error ("stats", "--from cannot be used together with --over: --over TIME says since when");
+    if (args->by && !s_is_one_of (args->by, groups))
+        return cli_usage_error ("stats",
+            "'%s' is not a grouping over time; use state, role, provider, model or fingerprint", args->by);
+    if (args->step && !s_is_one_of (args->step, steps))
+        return cli_usage_error ("stats", "'%s' is not a step; use minute, hour or day", args->step);
+    json_t *request = cli_request ("stats.series");
+    cli_request_time (request, "from", args->over);
+    cli_request_time (request, "to", args->to);
+    cli_request_text (request, "by", args->by);
+    cli_request_text (request, "step", args->step);
+    if (args->limit)
+        json_object_set_new (request, "limit", json_integer (args->limit));
+    return cli_ask_and_print (self, request, s_print_series, NULL);
 }
 
 static void
@@ -254,18 +294,22 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
 {
     (void) operands;
     const args_t *args = arguments;
-    if (args->producer && (args->by || args->from || args->to || args->limit))
-        return cli_usage_error ("stats", "--producer cannot be used together with --by and its options");
+    if (args->producer && (args->by || args->over || args->step || args->from || args->to || args->limit))
+        return cli_usage_error ("stats", "--producer cannot be used together with --by, --over and their options");
     if (args->producer) {
         json_t *request = cli_request ("producer.get");
         cli_request_text (request, "producer", args->producer);
         return cli_ask_and_print (self, request, s_print_producer, NULL);
     }
     if (args->prometheus)
-        return args->by? cli_usage_error ("stats", "--prometheus cannot be used together with --by"): s_print_metrics (self);
+        return args->by || args->over? cli_usage_error ("stats", "--prometheus cannot be used together with --by or --over"):
+            s_print_metrics (self);
+    if (args->over)
+        return s_series (self, args);
+    if (args->step)
+        return cli_usage_error ("stats", "--step needs --over");
     if (args->by)
-        return s_is_group (args->by)? s_report (self, args): cli_usage_error ("stats",
-            "'%s' is not a grouping; use state, role, provider, model, hour, day or error", args->by);
+        return s_report (self, args);
     if (args->from || args->to || args->limit)
         return cli_usage_error ("stats", "--from, --to and --limit need --by");
     return cli_ask_and_print (self, cli_request ("stats"), s_print, NULL);
@@ -277,7 +321,9 @@ const cli_command_t cli_cmd_stats = {
     .usage = {
         .usage = "stele stats [OPTION]...",
         .after = "With --by, report tasks between two times instead: how many exist, were created, completed and "
-                 "failed, and how long they waited and ran (percentiles 50, 90 and 99).",
+                 "failed, and how long they waited and ran (percentiles 50, 90 and 99).\n"
+                 "With --over, report what happened per minute, hour or day since a time, or since then per group: these "
+                 "numbers are counted as events arrive, so a year is reported as quickly as a day.",
         .about = "How the broker is doing: tasks by state, role and provider; contents of the ledger; lag of "
                  "Redis; latency of acks; producers; results of the last recovery and the last check.",
         .examples =
@@ -285,6 +331,8 @@ const cli_command_t cli_cmd_stats = {
             "  stele stats --json | jq .redis.lag_events\n"
             "  stele stats --by role --from 2026-01-01T00:00:00Z\n"
             "  stele stats --by error -n 20\n"
+            "  stele stats --over 7d\n"
+            "  stele stats --over 30d --by fingerprint\n"
             "  stele stats --producer nightly\n"
             "  stele stats --prometheus >stele.prom.new && mv stele.prom.new /var/lib/node_exporter/stele.prom\n"
             "  watch -n 2 stele stats"

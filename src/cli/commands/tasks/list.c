@@ -18,7 +18,7 @@
 typedef struct {
     cli_list_t states, roles, providers, models, producers;
     const char *user, *parent, *from, *to, *order, *cursor;
-    const char *updated_from, *updated_to, *completed_from, *completed_to, *search, *at;
+    const char *updated_from, *updated_to, *completed_from, *completed_to, *search, *contains, *at;
     int64_t limit, interval_s;
     bool reverse, all, total, errors, no_errors, interrupted, watch;
 } args_t;
@@ -51,6 +51,8 @@ static const cli_option_t s_options [] = {
     { "no-errors", 0, NULL, "only tasks without an error", CLI_FLAG, offsetof (args_t, no_errors), 0, NULL },
     { "search", 0, "TEXT", "only tasks with all of these words, word prefixes or \"quoted phrases\" in title, "
         "description or last error, or with TEXT as a part of their ID", CLI_TEXT, offsetof (args_t, search), 0, NULL },
+    { "contains", 0, "TEXT", "only tasks with TEXT anywhere in title or description, also inside a word (slower than --search)",
+        CLI_TEXT, offsetof (args_t, contains), 0, NULL },
     { "at", 0, "WHEN", "list tasks as of WHEN: a position (after that event) or a time (" CLI_TIMES ")",
         CLI_CALL, offsetof (args_t, at), 0, cli_take_time },
     { "order", 0, "WHAT", "sort by created (the default), updated or completed, newest first",
@@ -129,6 +131,7 @@ s_request (const args_t *args, const char *order)
     if (args->errors || args->no_errors)
         json_object_set_new (request, "has_error", json_boolean (args->errors));
     cli_request_text (request, "search", args->search);
+    cli_request_text (request, "contains", args->contains);
     cli_request_time (request, "at", args->at);
     cli_request_text (request, "cursor", args->cursor);
     cli_request_text (request, "order", order);

@@ -29,7 +29,7 @@
 #define FILES_MIN 64                // Open files that this program and its libraries may need
 
 typedef struct {
-    const char *task, *title, *role, *parent, *producer, *spool;
+    const char *task, *title, *role, *parent, *user, *producer, *spool;
     int64_t retries, tail;
     double timeout_s, grace_s;
     bool merge, quiet;
@@ -75,6 +75,8 @@ static const cli_option_t s_options [] = {
     { "role", 0, "ROLE", "role of the task (default: command)", CLI_TEXT, offsetof (args_t, role), 0, NULL },
     { "parent", 0, "ID", "parent of the task (default: STELE_TASK, the task of the surrounding 'stele run')",
         CLI_TEXT, offsetof (args_t, parent), 0, NULL },
+    { "user", 0, "ID", "user of the task (default: the user of the key, or 'default'); needed with a key that is bound to several users",
+        CLI_TEXT, offsetof (args_t, user), 0, NULL },
     { "retries", 0, "N", "run the command again, up to N times, until it succeeds", CLI_NUMBER, offsetof (args_t, retries), 0, NULL },
     { "timeout", 0, "S", "end an attempt after S seconds (or a number with m, h or d): SIGTERM, then SIGKILL (-t is the time to wait for the broker)",
         CLI_CALL, offsetof (args_t, timeout_s), 0, s_take_seconds },
@@ -421,7 +423,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     self->args = args;
     self->task = (cli_task_t) {
         .task = id? id: args->task, .title = args->title, .role = args->role? args->role: "command",
-        .parent = parent && *parent? parent: NULL, .command = command
+        .parent = parent && *parent? parent: NULL, .user = args->user, .command = command
     };
     if (!args->parent && self->task.parent && strcmp (self->task.parent, self->task.task) == 0)
         self->task.parent = NULL;

@@ -1,0 +1,21 @@
+/*  run - the service: all targets, until a signal
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#ifndef STELE_RELAY_RUN_H_INCLUDED
+#define STELE_RELAY_RUN_H_INCLUDED
+
+#include "relay/settings.h"
+
+/*  Deliver until SIGTERM or SIGINT. Returns the exit status.                */
+int
+    relay_run (const relay_settings_t *settings);
+
+/*  Is a relay with this state running?                                      */
+bool
+    relay_is_running (const relay_settings_t *settings);
+
+#endif

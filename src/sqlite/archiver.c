@@ -1,0 +1,299 @@
+/*  archiver - copy tasks that ended long ago to the archives of their years
+
+    This Source Code Form is subject to the terms of the Mozilla Public
+    License, v. 2.0. If a copy of the MPL was not distributed with this
+    file, You can obtain one at https://mozilla.org/MPL/2.0/.
+*/
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "fault/fault.h"
+#include "ledger/archive.h"
+#include "sqlite/archive/archive_file.h"
+#include "sqlite/reader/reader_internal.h"
+#include "sqlite/sql/sql.h"
+
+//  A step ends with the task that exceeds one of these
+#define EVENTS_MAX 1000
+#define PAGES_MAX  128
+
+struct stele_archiver {
+    char *ledger;
+    mode_t mode;
+    stele_reader_t *reader;
+    int64_t cursor;                 // Key of the last task that was looked at
+    //  The archive that is open
+    int64_t year;                   // 0: none
+    char *path;
+    char archive_id [40];
+    struct stat file;               // When it was opened
+    sqlite3 *db;
+    stele_task_copy_t *copy;
+};
+
+stele_archiver_t *
+stele_archiver_new (const char *ledger, mode_t mode, stele_reader_t *reader)
+{
+    stele_archiver_t *self = calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->mode = mode;
+    self->reader = reader;
+    self->ledger = strdup (ledger);
+    if (!self->ledger)
+        stele_archiver_destroy (&self);
+    return self;
+}
+
+//  Readers that have the archive open do not copy its log into it when they close it. The file alone should have all.
+static void
+s_close (stele_archiver_t *self)
+{
+    stele_task_copy_destroy (&self->copy);
+    if (self->db)
+        sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_close (self->db);
+    sqlite3_free (self->path);
+    self->db = NULL;
+    self->path = NULL;
+    self->year = 0;
+}
+
+void
+stele_archiver_destroy (stele_archiver_t **self_p)
+{
+    assert (self_p);
+    stele_archiver_t *self = *self_p;
+    if (!self)
+        return;
+    s_close (self);
+    free (self->ledger);
+    free (self);
+    *self_p = NULL;
+}
+
+static int
+s_refuse_ledger (stele_archiver_t *self, stele_refusal_t *refusal)
+{
+    int code = stele_sql_code (sqlite3_errcode (self->reader->db));
+    return stele_refuse (refusal, code? code: STELE_EINTERNAL, "ledger", "cannot read %s: %s", self->ledger,
+        sqlite3_errmsg (self->reader->db));
+}
+
+static int
+s_refuse_archive (stele_archiver_t *self, int code, stele_refusal_t *refusal)
+{
+    char text [400];
+    code = stele_sql_error_text (self->db, code, text, sizeof text);
+    return stele_refuse (refusal, code, "archive", "cannot write the archive %s: %s", self->path, text);
+}
+
+static int
+s_refuse_replaced (stele_archiver_t *self, stele_refusal_t *refusal)
+{
+    return stele_refuse (refusal, STELE_EIO, "archive", "the archive %s was removed or replaced while it was written: put it "
+        "back", self->path);
+}
+
+//  -- the tasks ---------------------------------------------------------------------------
+
+//  The next tasks that ended in the same year. Returns 0 or a code.
+static int
+s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+{
+    step->count = 0;
+    step->year = 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT task, position, completed_at FROM main.states_plain"
+        " WHERE task > ?1 AND +state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM)
+        " AND completed_at < ?2 AND updated_at < ?2 ORDER BY task");
+    if (!stmt)
+        return stele_sql_code (sqlite3_errcode (self->reader->db));
+    sqlite3_bind_int64 (stmt, 1, self->cursor);
+    sqlite3_bind_int64 (stmt, 2, before_us);
+    int rc = SQLITE_DONE;
+    while (step->count < STELE_ARCHIVE_TASKS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        int64_t year = stele_archive_year (sqlite3_column_int64 (stmt, 2));
+        if (year < STELE_ARCHIVE_YEAR_MIN || year > STELE_ARCHIVE_YEAR_MAX)
+            continue;
+        if (step->count && year != step->year)
+            break;
+        step->year = year;
+        step->tasks [step->count].task = sqlite3_column_int64 (stmt, 0);
+        step->tasks [step->count++].position = sqlite3_column_int64 (stmt, 1);
+    }
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
+}
+
+//  -- the archive -------------------------------------------------------------------------
+
+//  The id that the ledger has noted of the archive of that year; "": it has none
+static int
+s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size, int64_t *archives)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db,
+        "SELECT count (*), max (archive_id) FILTER (WHERE id = ?1) FROM main.archives");
+    if (!stmt)
+        return stele_sql_code (sqlite3_errcode (self->reader->db));
+    sqlite3_bind_int64 (stmt, 1, year);
+    int rc = sqlite3_step (stmt);
+    const char *text = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 1): NULL;
+    *archives = rc == SQLITE_ROW? sqlite3_column_int64 (stmt, 0): 0;
+    snprintf (id, size, "%s", text? text: "");
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
+}
+
+//  Is it the archive that the ledger has noted, or a new one of this ledger? After an accepted loss a ledger has
+//  another id: positions of copies that no longer count may be given again, so nothing is added to its earlier archives.
+static int
+s_check (stele_archiver_t *self, int64_t year, const char *known, int64_t archives, stele_refusal_t *refusal)
+{
+    char ledger_id [40] = "";
+    int code = stele_archive_note (self->db, "main", "archive_id", self->archive_id, sizeof self->archive_id);
+    if (code == 0)
+        code = stele_archive_note (self->db, "main", "ledger_id", ledger_id, sizeof ledger_id);
+    if (code)
+        return s_refuse_archive (self, code, refusal);
+    if (*known)
+        code = stele_archive_check (self->db, "main", self->path, known, refusal);
+    else
+    if (archives >= STELE_ARCHIVES_MAX)
+        code = stele_refuse (refusal, STELE_ELEDGER, "archive", "the ledger has %d archives, and can have no more: the tasks of "
+            "%lld stay in it", STELE_ARCHIVES_MAX, (long long) year);
+    if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0)
+        code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is an archive of the ledger with the id %s, and this one is "
+            "%s: %s", self->path, ledger_id, stele_reader_ledger_id (self->reader), *known?
+            "the end of its history was lost since, and no more tasks are moved there": "move it away");
+    return code;
+}
+
+static int
+s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
+{
+    if (self->year == year)
+        return 0;
+    s_close (self);
+    self->path = stele_archive_path (self->ledger, year);
+    if (!self->path)
+        return stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
+    char known [40] = "";
+    int64_t archives = 0;
+    int code = s_known_id (self, year, known, sizeof known, &archives);
+    if (code)
+        return s_refuse_ledger (self, refusal);
+    //  One that the ledger has is never created a second time
+    self->db = stele_archive_open (self->path, self->mode, *known? NULL: stele_reader_ledger_id (self->reader), refusal);
+    code = self->db? s_check (self, year, known, archives, refusal): refusal->code;
+    if (code == 0 && stat (self->path, &self->file) != 0)
+        code = s_refuse_replaced (self, refusal);
+    if (code == 0 && !(self->copy = stele_task_copy_new (self->reader->db, self->db, true)))
+        code = stele_refuse (refusal, STELE_EINTERNAL, "archive", "cannot copy to %s: %s", self->path, sqlite3_errmsg (self->db));
+    if (code)
+        s_close (self);
+    else
+        self->year = year;
+    return code;
+}
+
+//  Rows that the archive does not have yet, of a table to which the ledger only adds
+static int
+s_top_up (stele_archiver_t *self, const char *table)
+{
+    char sql [120];
+    int64_t last = 0;
+    snprintf (sql, sizeof sql, "SELECT max (id) FROM main.%s", table);
+    int rc = SQLITE_DONE, code = stele_sql_integer_into (self->db, sql, 0, &last);
+    snprintf (sql, sizeof sql, "SELECT * FROM main.%s WHERE id > ?1 ORDER BY id", table);
+    sqlite3_stmt *from = code? NULL: stele_sql_prepare (self->reader->db, sql);
+    snprintf (sql, sizeof sql, "INSERT INTO main.%s VALUES (?1, ?2)", table);
+    sqlite3_stmt *to = from? stele_sql_prepare (self->db, sql): NULL;
+    if (code == 0 && !to)
+        code = STELE_EINTERNAL;
+    if (code == 0)
+        sqlite3_bind_int64 (from, 1, last);
+    while (code == 0 && (rc = sqlite3_step (from)) == SQLITE_ROW) {
+        sqlite3_bind_value (to, 1, sqlite3_column_value (from, 0));
+        sqlite3_bind_value (to, 2, sqlite3_column_value (from, 1));
+        code = stele_sql_run (to);
+    }
+    sqlite3_finalize (from);
+    sqlite3_finalize (to);
+    return code? code: stele_sql_code (rc);
+}
+
+static int
+s_copy_tasks (stele_archiver_t *self, stele_archive_step_t *step)
+{
+    int64_t events = 0, begun = 0, pages = 0;
+    int copied = 0, code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &begun);
+    while (code == 0 && copied < step->count && events < EVENTS_MAX && pages - begun < PAGES_MAX) {
+        int64_t rows = stele_task_copy_run (self->copy, step->tasks [copied].task);
+        if (rows < 0)
+            return (int) rows;
+        step->tasks [copied++].events = rows;
+        events += rows;
+        code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &pages);
+    }
+    step->count = copied;
+    return code;
+}
+
+//  One transaction of the archive: on return 0 it is synced
+static int
+s_copy (stele_archiver_t *self, stele_archive_step_t *step)
+{
+    int code = STELE_FAULT_CODE (archive_copy);
+    if (code == 0)
+        code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
+    if (code == 0)
+        code = s_top_up (self, "words");
+    if (code == 0)
+        code = s_top_up (self, "dictionaries");
+    if (code == 0)
+        code = s_copy_tasks (self, step);
+    if (code == 0)
+        code = stele_sql_exec (self->db, "COMMIT");
+    return code;
+}
+
+//  What was written is lost if the file has lost its name
+static bool
+s_is_in_place (const stele_archiver_t *self)
+{
+    struct stat status;
+    return stat (self->path, &status) == 0 && status.st_dev == self->file.st_dev && status.st_ino == self->file.st_ino;
+}
+
+int
+stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal)
+{
+    int code = stele_reader_begin (self->reader);
+    if (code)
+        return stele_refuse (refusal, code, "ledger", "%s", stele_reader_error (self->reader));
+    code = s_find (self, before_us, step);
+    if (code)
+        s_refuse_ledger (self, refusal);
+    int64_t last = step->count? step->tasks [step->count - 1].task: 0;
+    if (code == 0 && step->count && (code = s_open (self, step->year, refusal)) == 0) {
+        if ((code = s_copy (self, step)) || !s_is_in_place (self)) {
+            code = code? s_refuse_archive (self, code, refusal): s_refuse_replaced (self, refusal);
+            //  The next one opens the file again
+            s_close (self);
+        }
+        else {
+            STELE_FAULT (archive_copied);
+            snprintf (step->archive_id, sizeof step->archive_id, "%s", self->archive_id);
+            last = step->tasks [step->count - 1].task;
+        }
+    }
+    stele_reader_end (self->reader);
+    if (code == 0 && step->count == 0)
+        s_close (self);
+    if (code == 0 || refusal->code == STELE_ELEDGER)
+        self->cursor = last;
+    return code? refusal->code: step->count;
+}

@@ -1,0 +1,368 @@
+# The archive: old tasks leave the ledger, and everything about them is answered as before
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+
+import harness
+from archived import BASE, DAY, ArchiveTest
+from client import changed, created, metric, output
+
+
+class Answers(ArchiveTest):
+    def test_archived_tasks_are_answered_as_before(self):
+        before = self.answers()
+        self.archive()
+        self.assertEqual([path[-4:] for path in self.archives()], ["2024", "2025"])
+        self.assertEqual(self.rows("SELECT count (*) FROM tasks"), [(self.tasks - len(self.archivable),)])
+        self.assertEqual(self.rows("SELECT count (*) FROM archived_tasks"), [(len(self.archivable),)])
+        self.assert_same(before, self.answers())
+        #   Also by a broker that archives nothing, of a ledger that was made shorter
+        self._asker = None
+        self.broker.stop()
+        db = sqlite3.connect(self.broker.ledger, isolation_level=None)
+        db.execute("VACUUM")
+        db.close()
+        self.restart()
+        self.assert_same(before, self.answers())
+        #   For people: an archive has readable views of its own
+        titles = self.rows("SELECT title, state FROM task_summary", self.archives()[0])
+        self.assertTrue(titles and all(title.startswith("Renamed") and state for title, state in titles), titles)
+
+
+class Recall(ArchiveTest):
+    tasks = 12
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.restart("--archive-after", "90d")
+        harness.wait_until(lambda: len(cls.stubs()) == len(cls.archivable), "all to be archived")
+
+    @classmethod
+    def stubs(cls):
+        db = sqlite3.connect("file:%s?mode=ro" % cls.broker.ledger, uri=True)
+        try:
+            return [row[0] for row in db.execute("SELECT id FROM archived_tasks")]
+        finally:
+            db.close()
+
+    def life(self, end):
+        """An archived task that ended so; each test uses another one."""
+        for life in self.lives:
+            task = self.ask("task.get", task_id=life.id)["task"]
+            if life.ends and task["state"] == end and self.key(task) in self.stubs():
+                return life, task
+        raise AssertionError("no task is archived and %s" % end)
+
+    def key(self, task):
+        return min(event["position"] for event in self.read_events() if event.get("task_id") == task["task_id"])
+
+    def assert_complete(self):
+        """Every position once."""
+        events = self.read_events()
+        self.assertEqual([event["position"] for event in events], list(range(1, len(events) + 1)))
+
+    def copied(self):
+        """A copy of the ledger and its archives."""
+        path = os.path.join(self.other_folder(), "copy.db")
+        for name in [self.broker.ledger] + self.archives():
+            source, target = sqlite3.connect("file:%s?mode=ro" % name, uri=True), sqlite3.connect(path + name[len(self.broker.ledger):])
+            source.backup(target)
+            source.close()
+            target.close()
+        return path
+
+    def test_verify_compares_the_stubs(self):
+        first = " WHERE id = (SELECT min (id) FROM archived_tasks)"
+        for change, status in ((None, 0), ("UPDATE archived_tasks SET events = events + 1" + first, 1),
+                               ("UPDATE archived_tasks SET task_id = 'another'" + first, 1), ("UPDATE archives SET tasks = tasks + 5", 1)):
+            path = self.copied()
+            if change:
+                db = sqlite3.connect(path)
+                self.assertGreater(db.execute(change).rowcount, 0)
+                db.commit()
+                db.close()
+            done = subprocess.run([harness.program("stele"), "verify", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=harness.PATIENCE)
+            self.assertEqual(done.returncode, status, (change, done.stderr))
+            self.assertEqual(b"differ from what is in the archives" in done.stderr, status == 1)
+
+    def test_retry_brings_the_task_back(self):
+        life, task = self.life("failed")
+        history = self.pages("task.history", "history", task_id=life.id)
+        key = self.key(task)
+        peer = self.producer()
+        peer.publish(changed(life.id, "queued"), changed(life.id, "running"))
+        self.assertNotIn(key, self.stubs())
+        now = self.ask("task.get", task_id=life.id)["task"]
+        self.assertEqual((now["state"], now["attempt"], now["title"]), ("running", task["attempt"] + 1, task["title"]))
+        self.assertEqual(self.pages("task.history", "history", task_id=life.id)[:-2], history)
+        self.assertEqual(self.ask("task.get", task_id=life.id, at=task["position"])["task"], task)
+        self.assertIn(life.id, [task["task_id"] for task in self.ask("task.list", states=["running"])["tasks"]])
+        self.assert_complete()
+        #   It ends again, long ago as well: it moves again
+        peer.publish(changed(life.id, "passed", time=BASE + 700 * DAY, error_message="x"))
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        harness.wait_until(lambda: key in self.stubs(), "the task to move again")
+        self.assertEqual(self.ask("task.get", task_id=life.id)["task"]["state"], "passed")
+        self.assert_complete()
+
+    def test_late_output_is_stored_once(self):
+        life, task = self.life("error")
+        outputs = self.pages("task.outputs", "outputs", task_id=life.id)
+        position = self.producer().publish(output(life.id, "late"), metric(life.id, "late", 1))
+        self.assertEqual([row["id"] for row in self.pages("task.outputs", "outputs", task_id=life.id)],
+                         [row["id"] for row in outputs] + [position - 1])
+        self.assert_complete()
+
+    def test_illegal_change_is_refused(self):
+        life, task = self.life("cancelled")
+        nak = self.producer().publish_refused(changed(life.id, "running"))
+        self.assertEqual(nak["code"], "illegal_transition")
+        self.assertEqual(self.ask("task.get", task_id=life.id)["task"], task)
+        self.assert_complete()
+
+    def test_task_id_stays_unique(self):
+        life, task = self.life("timeout")
+        head = self.ask("ping")["position"]
+        peer = self.producer()
+        self.assertEqual(peer.publish_refused(created(life.id, title="Another"))["code"], "task_exists")
+        original = next(event for event in life.events if event["type"] == "task.created")
+        peer.publish(original)
+        self.assertEqual(self.ask("ping")["position"], head)
+        self.assertEqual(self.ask("task.get", task_id=life.id)["task"], task)
+
+    def test_import_of_an_export_stores_nothing_twice(self):
+        head = self.ask("ping")["position"]
+        path = os.path.join(self.folder, "export.jsonl")
+        self.stele("export", path)
+        copy = harness.Steled(self.other_folder(), ledger="copy.db", arguments=("--interrupted", "none"))
+        try:
+            subprocess.run([harness.program("stele"), "import", path], env=copy.environment(), check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=harness.PATIENCE)
+            again = subprocess.run([harness.program("stele"), "export", "-"], env=copy.environment(), check=True,
+                                   stdout=subprocess.PIPE, timeout=harness.PATIENCE).stdout
+        finally:
+            copy.stop()
+        with open(path, "rb") as file:
+            self.assertEqual(again.count(b"\n"), file.read().count(b"\n"))
+        self.assertEqual(self.ask("ping")["position"], head)
+
+    def other_folder(self):
+        folder = harness.temporary_folder()
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+
+class Restored(ArchiveTest):
+    """A complete restore whose archives are newer than the end of its backup."""
+
+    tasks = 4
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.repository = os.path.join(cls.folder, "repository")
+        settings = more.pop("settings", {"backup": cls.repository, "backup-lag": 1})
+        cls.broker = harness.Steled(cls.folder, settings=settings, **more)
+        return cls.broker
+
+    def test_positions_that_are_given_again_are_not_mixed_with_archived_ones(self):
+        self.archive()
+        head, ended = self.ask("ping")["position"], BASE + 10 * DAY
+        harness.wait_until(lambda: self.ask("stats")["segments"]["position"] == head, "the segments")
+        repository = os.path.join(self.folder, "as of then")
+        shutil.copytree(self.repository, repository)
+        #   Its end is lost, but was archived
+        self.producer().publish(created("lost", time=ended), changed("lost", "running", time=ended + 1),
+                                output("lost", "of the lost end", time=ended + 2), changed("lost", "passed", time=ended + 3))
+        harness.wait_until(lambda: self.archived() == len(self.archivable) + 1, "the task to be archived")
+        self.broker.stop()
+        new = os.path.join(self.folder, "new.db")
+        for path in self.archives():
+            shutil.copy(path, new + path[path.index(".archive-"):])
+        subprocess.run([harness.program("stele"), "restore", repository, new], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+        self._asker = None
+        self.restart("--archive-after", "90d", ledger="new.db", settings={})
+        self.producer().publish(created("next", time=ended), created("other"), output("other", "x"),
+                                changed("next", "running", time=ended + 1), changed("next", "passed", time=ended + 3))
+        harness.wait_until(lambda: self.ask("stats")["archive"]["state"] == "failing", "the archive to be refused")
+        self.assertEqual([event["position"] for event in self.read_events()], list(range(1, head + 6)))
+        self.assertEqual(self.pages("task.outputs", "outputs", task_id="next"), [])
+        subprocess.run([harness.program("stele"), "verify", new], check=True, stdout=subprocess.DEVNULL, timeout=harness.PATIENCE)
+
+
+class Files(ArchiveTest):
+    """An archive that is missing, damaged, or another one."""
+
+    tasks = 10
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.restart("--archive-after", "90d")
+        cls.path = cls.broker.ledger + ".archive-2024"
+        harness.wait_until(lambda: cls.count() == len(cls.archivable), "all to be archived")
+
+    @classmethod
+    def count(cls):
+        db = sqlite3.connect("file:%s?mode=ro" % cls.broker.ledger, uri=True)
+        try:
+            return db.execute("SELECT count (*) FROM archived_tasks").fetchone()[0]
+        finally:
+            db.close()
+
+    def setUp(self):
+        super().setUp()
+        self.broker.stop()
+        self.aside = os.path.join(self.folder, "aside")
+        os.rename(self.path, self.aside)
+        self.addCleanup(self.put_back)
+
+    def put_back(self):
+        if self.broker.running():
+            self.broker.stop()
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(self.path + suffix):
+                os.remove(self.path + suffix)
+        os.rename(self.aside, self.path)
+        self._asker = None
+        self.restart()
+        self.assertEqual(len(self.read_events()), len(self.events))
+        self.broker.stop()
+
+    def assert_not_started(self, *texts):
+        with self.assertRaises(AssertionError) as caught:
+            self.restart()
+        for text in texts + (self.path,):
+            self.assertIn(text, str(caught.exception))
+
+    def test_missing_archive_is_named(self):
+        self.assert_not_started("put it back")
+
+    def test_truncated_archive_is_named(self):
+        shutil.copy(self.aside, self.path)
+        os.truncate(self.path, os.path.getsize(self.path) // 2)
+        self.assert_not_started("malformed")
+
+    def test_other_file_is_named(self):
+        with open(self.path, "w") as file:
+            file.write("this is not an archive\n" * 400)
+        self.assert_not_started("not a database")
+
+    def test_archive_of_another_ledger_is_named(self):
+        shutil.copy(self.aside, self.path)
+        db = sqlite3.connect(self.path)
+        db.execute("UPDATE meta SET value = 'another' WHERE key = 'archive_id'")
+        db.commit()
+        db.close()
+        self.assert_not_started("another ledger")
+
+    def test_no_broker_starts_on_an_archive(self):
+        shutil.copy(self.aside, self.path)
+        with self.assertRaises(AssertionError) as caught:
+            harness.Steled(self.folder, ledger=os.path.basename(self.path))
+        self.assertIn("archive", str(caught.exception))
+
+
+class WithRedis(ArchiveTest):
+    use_redis = True
+    tasks = 12
+
+    def consistent(self):
+        answer = self.asker().ask({"op": "consistency.check"})
+        return answer if answer["ok"] and answer["consistent"] == 1.0 else None
+
+    def test_redis_agrees_with_a_ledger_that_has_archives(self):
+        checked = harness.wait_until(self.consistent, "Redis to be right")["checked"]
+        self.archive()
+        self.assertEqual(harness.wait_until(self.consistent, "Redis to be right")["checked"], checked)
+        back = next(life.id for life in self.lives if life.ends)
+        self.redis.wait_position(self.producer().publish(changed(back, "queued")))
+        self.assertEqual(self.ask("task.status", task_id=back)["task"]["state"], "queued")
+        self.redis.call("FLUSHALL")
+        self.producer("another").publish(created("newest"))
+        self.assertEqual(harness.wait_until(self.consistent, "Redis to be rebuilt")["checked"], checked + 1)
+        for life in self.lives:
+            self.assertEqual(self.ask("task.status", task_id=life.id)["task"]["state"],
+                             self.ask("task.get", task_id=life.id)["task"]["state"])
+
+
+class Backups(ArchiveTest):
+    tasks = 10
+
+    def test_backup_and_restore(self):
+        repository = os.path.join(self.folder, "repository")
+        self._asker = None
+        self.restart("--archive-after", "90d", "--backup", repository)
+        harness.wait_until(lambda: self.archived() == len(self.archivable), "all to be archived")
+        snapshot = json.loads(self.stele("--json", "backup"))["snapshot_position"]      # Verified
+        self.stele("backup", "check", "--full")
+        back = next(life.id for life in self.lives if life.ends)
+        self.producer().publish(changed(back, "queued"))
+        events = self.read_events()
+        self.broker.stop()
+        #   The segments need the archive of the task that came back
+        path = os.path.join(self.folder, "restored.db")
+        refused = self.restore(repository, path, 65)
+        self.assertIn(path + ".archive-2024", refused)
+        self.assertFalse(os.path.exists(path))
+        shutil.copy(self.archives()[0], path + ".archive-2024")
+        self.assertEqual(self.restore(repository, path, 0), "")
+        self.restart(ledger="restored.db")
+        self._asker = None
+        self.assertEqual(self.read_events()[:len(events)], events)
+        #   Nothing after the snapshot needs one, but a broker will
+        early = os.path.join(self.folder, "early.db")
+        self.assertIn(early + ".archive-2024", self.restore(repository, early, 0, "--at", str(snapshot)))
+
+    def restore(self, repository, path, status, *arguments):
+        """Returns what the command warned of, or why it failed."""
+        done = subprocess.run([harness.program("stele"), "restore", *arguments, repository, path], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr
+
+
+class Year(ArchiveTest):
+    """A ledger from which as many tasks leave as arrive."""
+
+    tasks = 1
+
+    def test_setting_takes_a_time_with_a_unit(self):
+        for value, valid in (("90d", True), ("1s", True), ("90", False), ("0d", False), ("d", False), ("90w", False), ("-1d", False)):
+            done = subprocess.run([harness.program("steled"), "--ledger", self.broker.ledger, "--redis", "none", "--check-config",
+                                   "--archive-after", value], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode == 0, valid, (value, done.stderr))
+            self.assertEqual("90d (days)" in done.stderr, not valid, (value, done.stderr))
+
+    def test_ledger_stays_flat(self):
+        self.restart("--archive-after", "10s")
+        peer, sizes = self.producer(), []
+        for month in range(6):
+            events = []
+            for task in range(100):
+                task_id = "month-%d-%d" % (month, task)
+                time = BASE + (month * 31 + task % 28) * DAY
+                events += [created(task_id, time=time), changed(task_id, "running", time=time + 1),
+                           output(task_id, os.urandom(1000).hex(), time=time + 2), changed(task_id, "passed", time=time + 3)]
+            peer.publish(*events)
+            harness.wait_until(lambda: self.archived() == (month + 1) * 100 + len(self.archivable), "the month")
+            pages, free = self.rows("SELECT * FROM pragma_page_count, pragma_freelist_count")[0]
+            sizes.append((pages - free) * 4096)
+        #   What stays of a task: its stub
+        self.assertLess(sizes[-1] - sizes[0], 500 * 150, sizes)
+        archive = self.archives()[0]
+        harness.wait_until(lambda: os.path.getsize(archive) > 3 * sizes[-1], "the archive to have it all")
+
+
+if __name__ == "__main__":
+    harness.main()
