@@ -9,7 +9,7 @@
 #   --stay    leave everything running until Ctrl-C (the default on a terminal)
 #
 # Missing packages are installed with apt-get; the PostgreSQL of the system is not touched. All files and
-# sockets are in one folder under /tmp (TMPDIR), and in build-cluster/.
+# sockets are in one folder under /tmp (TMPDIR), and in build/, or build-cluster/ if that has no shared log.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -30,12 +30,15 @@ for word in "$@"; do
     esac
 done
 
-build=${STELE_BUILD:-$STELE_ROOT/build-cluster}
+can_share () { "$1/steled" --redis none --shared-log postgres: --check-config >/dev/null 2>&1; }
+
+build=${STELE_BUILD:-$STELE_ROOT/build}
+[ -n "${STELE_BUILD:-}" ] || can_share "$build" || build=$STELE_ROOT/build-cluster
 if [ -z "${STELE_BUILD:-}" ]; then
     stele_packages postgresql libpq-dev
     stele_build "$build" --with-postgresql || die "the build failed: see $build/build.txt"
 fi
-"$build/steled" --redis none --shared-log postgres: --check-config >/dev/null 2>&1 ||
+can_share "$build" ||
     die "$build/steled cannot share a log: configure it with --with-postgresql"
 programs=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 [ -x "$programs/initdb" ] || die "no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql"
