@@ -90,8 +90,8 @@ s_configure (const char *server, const char *dir, const char *more)
     FILE *file = fopen (path, "a");
     if (!file)
         bench_die ("cannot write %s: %s", path, strerror (errno));
-    fprintf (file, "listen_addresses = ''\nunix_socket_directories = '%s/%s'\nshared_buffers = 64MB\nmax_wal_size = 2GB\n"
-        "wal_init_zero = off\n%s", dir, server, more);
+    fprintf (file, "listen_addresses = ''\nunix_socket_directories = '%s/%s'\nshared_buffers = 64MB\nmin_wal_size = 128MB\n"
+        "max_wal_size = 1GB\nwal_init_zero = off\n%s", dir, server, more);
     fclose (file);
 }
 
@@ -112,7 +112,7 @@ s_start (int index, const char *server, const char *dir)
 static bool
 s_make_primary (const char *dir)
 {
-    if (!s_folder (PRIMARY) || !s_run (PRIMARY, "initdb -D data -U postgres -A trust -E UTF8 --locale=C --no-sync", NULL, 0))
+    if (!s_folder (PRIMARY) || !s_run (PRIMARY, "initdb -D data -U postgres -A trust -E UTF8 --locale=C --no-sync --wal-segsize=4", NULL, 0))
         return false;
     s_configure (PRIMARY, dir, "");
     return s_start (0, PRIMARY, dir);
@@ -132,6 +132,18 @@ s_make_standby (const char *dir)
         && s_await (PRIMARY, "SELECT sync_state FROM pg_stat_replication", "sync");
 }
 
+//  A server that is in use writes into old segments of its log again; one that is new extends files, and syncs their sizes
+static bool
+s_use (void)
+{
+    static const char caught_up [] = "SELECT replay_lsn >= pg_current_wal_lsn () FROM pg_stat_replication";
+    return s_sql (PRIMARY, "SELECT count (pg_logical_emit_message (false, '', repeat ('x', 1000000))) FROM generate_series (1, 100)", NULL, 0)
+        && s_await (PRIMARY, caught_up, "t")
+        && s_sql (PRIMARY, "CHECKPOINT", NULL, 0)
+        && s_await (PRIMARY, caught_up, "t")
+        && s_sql (STANDBY, "CHECKPOINT", NULL, 0);
+}
+
 const char *
 bench_postgres_start (const bench_options_t *options)
 {
@@ -139,7 +151,7 @@ bench_postgres_start (const bench_options_t *options)
         return "PostgreSQL is not installed (apt-get install postgresql)";
     if (geteuid () == 0)
         snprintf (s_user, sizeof s_user, "setpriv --reuid nobody --regid nogroup --clear-groups ");
-    if (chmod (".", 0711) == 0 && s_make_primary (options->dir) && s_make_standby (options->dir))
+    if (chmod (".", 0711) == 0 && s_make_primary (options->dir) && s_make_standby (options->dir) && s_use ())
         return NULL;
     bench_postgres_stop ();
     return "PostgreSQL did not start (postgres.log, with --keep): its user has to reach the working folder (--dir)";
