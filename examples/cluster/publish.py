@@ -25,7 +25,7 @@ PAUSE = 0.002                               # Seconds between tasks, so that the
 
 
 class Away(Exception):
-    """This node does not answer, or does not write."""
+    """This node does not answer, does not write, or has to be greeted again."""
 
 
 class Node:
@@ -42,7 +42,7 @@ class Node:
             raise Away(None)
         answer = msgpack.unpackb(self.socket.recv())
         if answer["op"] == "error":
-            if answer["code"] != "not_writer":
+            if answer["code"] not in ("not_writer", "no_hello"):
                 sys.exit("%s: %s" % (answer["code"], answer["message"]))
             raise Away(answer.get("writer"))
         return answer
