@@ -93,6 +93,8 @@ stele_SOURCES = \
     src/cli/commands/broker/mode.c \
     src/cli/commands/broker/ping.c \
     src/cli/commands/broker/recover.c \
+    src/cli/commands/broker/log.c \
+    src/cli/commands/broker/nodes.c \
     src/cli/commands/broker/restore.c \
     src/cli/commands/broker/prove.c \
     src/cli/commands/broker/verify.c \
@@ -105,7 +107,7 @@ stele_SOURCES = \
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here; of the broker
 # only the reader of keys
 stele_LDADD = src/cli/libcli.la src/migrate/libmigrate.la libstele.la src/broker/libbroker.la src/cache/libcache.la \
-    src/repository/librepository.la src/proof/libproof.la src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
+    src/repository/librepository.la src/log/liblog.la src/proof/libproof.la src/sqlite/libsqlite.la src/redact/libredact.la src/wire/libwire.la src/model/libmodel.la src/base/libbase.la $(STELE_FAULT_ROOM) $(STELE_LIBS)
 
 # Completion scripts, which ask the program
 EXTRA_DIST += src/cli/completion/stele src/cli/completion/_stele src/cli/completion/stele.fish

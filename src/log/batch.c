@@ -76,7 +76,8 @@ stele_batch_check (const stele_batch_t *self, const stele_batch_end_t *end, stel
             PRId64 ": restore the log, or start this node from a snapshot", end->number + 1, self->number);
     if (self->first != end->position + 1 || self->last < self->first - 1 || self->epoch < end->epoch)
         return stele_refuse (refusal, STELE_ELEDGER, "shared-log", "batch %" PRId64 " of the log (positions %" PRId64 " to %" PRId64
-            ", epoch %" PRId64 ") does not continue position %" PRId64 ", epoch %" PRId64, self->number, self->first,
+            ", epoch %" PRId64 ") does not continue position %" PRId64 ", epoch %" PRId64 ": start this node from a snapshot (stele restore "
+            "--snapshot); or the log is damaged (stele log verify)", self->number, self->first,
             self->last, self->epoch, end->position, end->epoch);
     unsigned char hash [STELE_BATCH_HASH];
     s_hash (self, end->hash, hash);

@@ -55,6 +55,16 @@ typedef struct {
     bool expired;                   // Its lease is over, or it resigned
 } stele_log_head_t;
 
+/*  A node of the log, as it noted itself last.                              */
+#define STELE_LOG_NODES 32          // Most that are listed
+#define STELE_NODE_GONE_S "86400"   // Seconds: a node that was not seen for so long does not keep batches from being removed
+typedef struct {
+    char name [STELE_NODE_NAME_MAX + 1], role [12], endpoints [STELE_NODE_ENDPOINTS_MAX + 1], version [24];
+    int64_t epoch, number, position;    // The end of what it has
+    int64_t format;                 // The highest format that it reads
+    int64_t silent_ms;              // Since then
+} stele_log_node_t;
+
 /*  Copies the options; connects with the first call that needs the server. NULL with a refusal: the
     options are wrong. Caller owns return value.                             */
 stele_shared_log_t *
@@ -116,6 +126,21 @@ int
 bool
     stele_shared_log_leads (const stele_shared_log_t *self);
 
+/*  -- nodes -------------------------------------------------------------------- */
+
+/*  Note that this node lives, and what it has; 'role' is writer or follower. Neither connects nor runs while an append is
+    outstanding. Writes at most STELE_LOG_NODES to 'nodes', as they were before. Returns their number, or STELE_EUNAVAILABLE. */
+int
+    stele_shared_log_note (stele_shared_log_t *self, const char *role, const stele_batch_end_t *end, stele_log_node_t *nodes);
+
+/*  The same without a note; connects.                                       */
+int
+    stele_shared_log_nodes (stele_shared_log_t *self, stele_log_node_t *nodes);
+
+/*  Name of this node. Owned by the object.                                  */
+const char *
+    stele_shared_log_node (const stele_shared_log_t *self);
+
 /*  -- readers ------------------------------------------------------------------ */
 
 /*  Call fn for each batch after *end, up to number 'upto', and move *end. Each is checked against the chain first.
@@ -126,6 +151,31 @@ typedef int (stele_shared_log_fn) (const stele_batch_t *batch, void *arg);
 int
     stele_shared_log_read (stele_shared_log_t *self, stele_batch_end_t *end, int64_t upto,
         stele_shared_log_fn *fn, void *arg, stele_refusal_t *refusal);
+
+/*  The end before the oldest batch that the log has; if batches before that one were removed, it is that batch itself. After
+    stele_shared_log_head. Returns 1, 0: the log has none, or STELE_EUNAVAILABLE.      */
+int
+    stele_shared_log_oldest (stele_shared_log_t *self, stele_batch_end_t *end);
+
+/*  Number of the last batch that has only positions before that one; 0: none. After stele_shared_log_head.  */
+int64_t
+    stele_shared_log_before (stele_shared_log_t *self, int64_t position);
+
+/*  Remove the batches up to that number, and the notes of nodes that are gone. A node that lacks one of these
+    batches cannot follow any more. After stele_shared_log_head. Returns how many were removed, or STELE_EUNAVAILABLE. */
+int64_t
+    stele_shared_log_trim (stele_shared_log_t *self, int64_t upto);
+
+/*  Position of the last event that the log has, and the time of its commit. After stele_shared_log_head. Returns 1, 0: the log
+    has none, or STELE_EUNAVAILABLE.                                         */
+int
+    stele_shared_log_last_event (stele_shared_log_t *self, int64_t *position, int64_t *time_us);
+
+/*  Of a log that lost its end, and that no node leads: continue after *end, what a ledger has, instead. Batches before it are
+    removed: nodes that lack some of those that were lost cannot follow. Returns 1; 0: a node leads, or the log is not shorter;
+    or STELE_EUNAVAILABLE.                                                   */
+int
+    stele_shared_log_heal (stele_shared_log_t *self, const stele_batch_end_t *end);
 
 /*  Number of the last batch that is safe to take, as far as it was announced; reads what arrived, never waits.
     Without announcements (a standby, a proxy that drops them) it is that of the last stele_shared_log_head. */

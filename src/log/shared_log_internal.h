@@ -13,6 +13,8 @@
 
 #define STELE_LOG_CHANNEL "stele_"  // Of announcements: the name of the log follows
 
+#define STELE_LOG_PARTITION 100000  // Batches
+
 /*  For stele_shared_log_take_head                                           */
 #define STELE_HEAD_COLUMNS \
     "ledger::text, epoch, number, position, hash, safe, writer, endpoints, " \
@@ -54,6 +56,10 @@ void
 /*  Read a result over STELE_HEAD_COLUMNS.                                   */
 void
     stele_shared_log_take_head (const PGresult *result, stele_log_head_t *head);
+
+/*  Name of the table of a ledger: its id without the hyphens.               */
+void
+    stele_shared_log_table_name (const char *ledger_id, char *name, size_t size);
 
 /*  Create partitions for the batches after that number, unless they exist. Returns 0 or STELE_EUNAVAILABLE. */
 int

@@ -1,8 +1,9 @@
 /*  shared_log_tables - the tables of the log
 
     stele_heads     one row per log: its end, its writer. The only row that changes
-    stele_log       the batches: partitions per ledger, and in them of PARTITION numbers, so that old batches
+    stele_log       the batches: partitions per ledger, and in them of STELE_LOG_PARTITION numbers, so that old batches
                     are removed by dropping a table
+    stele_nodes     one row per node, which it writes once a second
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -14,7 +15,6 @@
 #include <string.h>
 #include "log/shared_log_internal.h"
 
-#define PARTITION 100000            // Batches
 #define AHEAD 2                     // Partitions that are there before they are needed
 
 //  One transaction at a time creates tables: CREATE IF NOT EXISTS alone fails if two do
@@ -29,15 +29,17 @@ static const char s_tables [] = ALONE
     "CREATE TABLE IF NOT EXISTS stele_log (ledger uuid NOT NULL, number bigint NOT NULL, first bigint NOT NULL, "
         "last bigint NOT NULL, epoch bigint NOT NULL, time bigint NOT NULL, format int NOT NULL, hash bytea NOT NULL, "
         "batch bytea NOT NULL, PRIMARY KEY (ledger, number)) PARTITION BY LIST (ledger); "
+    "CREATE TABLE IF NOT EXISTS stele_nodes (ledger uuid NOT NULL, node text NOT NULL, role text NOT NULL, endpoints text NOT NULL, "
+        "version text NOT NULL, epoch bigint NOT NULL, number bigint NOT NULL, position bigint NOT NULL, format int NOT NULL, "
+        "seen timestamptz NOT NULL, PRIMARY KEY (ledger, node)) WITH (fillfactor = 10); "
     "ALTER TABLE stele_log ALTER COLUMN batch SET STORAGE EXTERNAL";
 
 static const stele_statement_t s_found = { "found",
     "INSERT INTO stele_heads (ledger, name, epoch, number, position, hash, safe, format, writer, instance, endpoints, locked, seen, lease_ms)"
     " VALUES ($1::text::uuid, $2, 0, 0, $3, $4, 0, $5, '', '', '', false, to_timestamp (0), $6) ON CONFLICT DO NOTHING" };
 
-//  Name of the table of a ledger: its id without the hyphens
-static void
-s_table_name (const char *ledger_id, char *name, size_t size)
+void
+stele_shared_log_table_name (const char *ledger_id, char *name, size_t size)
 {
     size_t used = (size_t) snprintf (name, size, "stele_log_");
     for (; *ledger_id && used + 1 < size; ledger_id++)
@@ -50,7 +52,7 @@ static int
 s_create_tables (stele_shared_log_t *self, const char *ledger_id)
 {
     char table [64], statements [300];
-    s_table_name (ledger_id, table, sizeof table);
+    stele_shared_log_table_name (ledger_id, table, sizeof table);
     snprintf (statements, sizeof statements, ALONE "CREATE TABLE IF NOT EXISTS %s PARTITION OF stele_log "
         "FOR VALUES IN ('%s') PARTITION BY RANGE (number)", table, ledger_id);
     bool made = stele_postgres_run_all (self->postgres, s_tables) && stele_postgres_run_all (self->postgres, statements);
@@ -91,16 +93,17 @@ stele_shared_log_create (stele_shared_log_t *self, const char *ledger_id, int64_
 int
 stele_shared_log_make_room (stele_shared_log_t *self, int64_t number)
 {
-    int64_t wanted = number / PARTITION + AHEAD;
+    int64_t wanted = number / STELE_LOG_PARTITION + AHEAD;
     char table [64], statements [400];
-    s_table_name (self->ledger_id, table, sizeof table);
-    if (self->partition < number / PARTITION)
-        self->partition = number / PARTITION;
+    stele_shared_log_table_name (self->ledger_id, table, sizeof table);
+    if (self->partition < number / STELE_LOG_PARTITION)
+        self->partition = number / STELE_LOG_PARTITION;
     for (; self->partition < wanted; self->partition++) {
         //  A later append is synchronous, and makes it durable too
         snprintf (statements, sizeof statements, "SELECT set_config ('synchronous_commit', 'off', true); "
             "CREATE TABLE IF NOT EXISTS %s_%" PRId64 " PARTITION OF %s FOR VALUES FROM (%" PRId64 ") TO (%" PRId64 ")",
-            table, self->partition, table, self->partition * PARTITION, (self->partition + 1) * PARTITION);
+            table, self->partition, table, self->partition * STELE_LOG_PARTITION,
+            (self->partition + 1) * STELE_LOG_PARTITION);
         if (!stele_postgres_run_all (self->postgres, statements))
             return STELE_EUNAVAILABLE;
     }

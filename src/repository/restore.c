@@ -154,6 +154,14 @@ s_choose (s_restore_t *self)
     stele_restored_t *result = self->result;
     bool all = options->position < 0 && options->time_us == 0;
     self->base = s_snapshot (self, self->count);
+    if (options->snapshot && self->base < 0)
+        return stele_refuse (self->refusal, STELE_ENOT_FOUND, "backup", "%s has no sound snapshot ('stele backup list'): take one, "
+            "with 'stele backup'", self->path);
+    if (options->snapshot) {
+        result->position = result->end = s_base_position (self);
+        result->complete = true;
+        return 0;
+    }
     char broken [48], unused [48];
     int64_t newest = s_newest (self), tail = stele_repository_last (self->repository, newest, broken, self->refusal);
     self->segments = stele_repository_last (self->repository, s_base_position (self), unused, self->refusal);

@@ -19,6 +19,7 @@ typedef void (stele_restore_fn) (const char *step, int64_t done, int64_t total, 
 typedef struct {
     int64_t position;               // Restore up to this event; -1: all, or as 'time_us' says
     int64_t time_us;                // Restore what was committed at or before this time; 0: not by time
+    bool snapshot;                  // Restore the newest snapshot as it is, without segments: a shared log has the rest
     stele_restore_fn *progress;     // May be NULL
     void *arg;
 } stele_restore_options_t;

@@ -365,6 +365,44 @@ class TakeOver(Brokers):
         self.assertEqual([(event["task_id"], event["position"]) for event in interrupted], [("t", position + 1)])
 
 
+class Hangs(Brokers):
+    """A server that accepts bytes and answers none, with a time-out that no test reaches."""
+
+    def test_follower_answers_and_stops_meanwhile(self):
+        writer, proxy = self.broker("a"), self.proxy()
+        follower = self.broker("b", url=proxy.url(), shared_log_timeout=LEASE)
+        position = self.publish(self.clients.producer(writer.events, "p"))
+        self.await_position(follower, position)
+        proxy.answers.clear()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        #   These are answers of the actor that follows
+        self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["sequence"], 1)
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        other = self.clients.dealer(follower.events, "q")
+        other.send({"op": "hello", "protocol": 1, "producer": "q", "instance": "i"})
+        self.assertEqual(other.receive()["code"], "not_writer")
+        self.assertEqual(follower.stop(), 0)
+
+    def test_writer_in_doubt_stops_meanwhile(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer)
+        #   Whether it may lead again is not answered
+        proxy.hold_from = b"lead"
+        proxy.cut()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(self.ask(writer, "task.get", task_id="t1")["position"], position)
+        self.assertEqual(writer.stop(), 0)
+        #   It was not acked, and is sent again
+        proxy.close()
+        self.askers.clear()
+        writer = self.broker("a")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance)
+        self.assertEqual(again.welcome["sequence"], 1)
+
+
 class Doubt(Brokers):
     def test_batch_whose_answer_was_lost_is_acked_once(self):
         proxy = self.proxy()

@@ -9,7 +9,8 @@ log_tests = \
     tests/log/test_doubt.py \
     tests/log/test_failover.py \
     tests/log/test_kills.py \
-    tests/log/test_nodes.py
+    tests/log/test_nodes.py \
+    tests/log/test_upkeep.py
 
 if WITH_POSTGRESQL
 check_PROGRAMS += tests/log/log_tool

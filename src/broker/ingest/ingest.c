@@ -228,7 +228,7 @@ s_hold (stele_ingest_t *self)
     s_run_mode_request (self);
     if (self->failed)
         return;
-    if (stele_clock_steady_us () < self->retry_us)
+    if (stele_clock_steady_us () < self->retry_us && !stele_lead_has_answer (self->writer->lead))
         return;
     code = self->is_full? stele_ledger_make_room (self->writer->ledger): 0;
     if (!stele_error_is_transient (code))
@@ -319,7 +319,7 @@ s_loop (stele_ingest_t *self)
     while (!self->terminated && !self->failed) {
         bool holding = self->writer->holding;
         bool listening = !holding && !self->paused;
-        int log = holding? -1: stele_lead_fd (self->writer->lead);
+        int log = holding && !stele_lead_in_doubt (self->writer->lead)? -1: stele_lead_fd (self->writer->lead);
         zmq_pollitem_t items [5] = {
             { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->mailbox), 0, ZMQ_POLLIN, 0 },

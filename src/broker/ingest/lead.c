@@ -18,6 +18,7 @@
 #include "broker/ingest/lead_internal.h"
 
 #define LEVEL 1                     // Of zstd
+#define NO_ANSWER "PostgreSQL has not answered yet whether this node leads"
 
 stele_lead_t *
 stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
@@ -27,6 +28,7 @@ stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
         return NULL;
     stele_lead_t *self = STELE_NEW (stele_lead_t);
     self->log = log;
+    self->job = stele_lead_job_new (log);
     self->append_us = stele_histogram_new ();
     return self;
 }
@@ -38,7 +40,7 @@ stele_lead_destroy (stele_lead_t **self_p)
     stele_lead_t *self = *self_p;
     if (!self)
         return;
-    stele_shared_log_destroy (&self->log);
+    stele_lead_job_destroy (&self->job);
     stele_fold_destroy (&self->fold);
     stele_histogram_destroy (&self->append_us);
     free (self->frame);
@@ -74,16 +76,36 @@ stele_lead_committed (stele_lead_t *self)
 int
 stele_lead_fd (const stele_lead_t *self)
 {
-    return self? stele_shared_log_fd (self->log): -1;
+    if (self && stele_lead_job_busy (self->job))
+        return stele_lead_job_fd (self->job);
+    return !self || self->in_doubt? -1: stele_shared_log_fd (self->log);
+}
+
+bool
+stele_lead_has_answer (const stele_lead_t *self)
+{
+    return self && stele_lead_job_done (self->job);
 }
 
 //  -- append ------------------------------------------------------------------------------
+
+//  It is not known yet whether the log has the batch, or whether this node leads
+static int
+s_doubt (stele_writer_t *writer, const char *why)
+{
+    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", why);
+    writer->lead->in_doubt = true;
+    writer->lead->doubts++;
+    return STELE_EUNAVAILABLE;
+}
 
 //  Send the batch, write its rows while it travels, and wait. 1 durable, or as stele_lead_append.
 static int
 s_send (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
+    if (stele_lead_job_busy (self->job))
+        return s_doubt (writer, NO_ANSWER);
     int64_t begun_us = stele_clock_steady_us ();
     int code = stele_shared_log_send (self->log, &self->batch);
     int stored = code? 0: stele_fold_mark (writer->ledger, &self->batch);
@@ -99,10 +121,7 @@ s_send (stele_writer_t *writer)
         //  The log has the batch. If the ledger cannot take it now, it folds it later.
         return stored? stored: 1;
     }
-    snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", stele_shared_log_error (self->log));
-    self->in_doubt = true;
-    self->doubts++;
-    return STELE_EUNAVAILABLE;
+    return s_doubt (writer, stele_shared_log_error (self->log));
 }
 
 //  Free what the last batch needed, and compress what the open one decided. 1, 0 if that is nothing, or a code.
@@ -182,10 +201,17 @@ int
 stele_lead_resolve (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
-    stele_log_head_t head;
+    stele_job_result_t result;
     if (self->ahead)
         return s_step_back (writer);
-    int leads = stele_shared_log_lead (self->log, &head);
+    if (!stele_lead_job_busy (self->job))
+        stele_lead_job_start (self->job, STELE_JOB_LEAD);
+    if (!stele_lead_job_take (self->job, &result)) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: " NO_ANSWER);
+        return STELE_EUNAVAILABLE;
+    }
+    stele_log_head_t head = result.head;
+    int leads = result.code;
     if (leads < 0)
         return s_unavailable (writer);
     if (leads == 0) {
@@ -240,11 +266,34 @@ stele_lead_refuse (stele_writer_t *writer)
     return 0;
 }
 
+static void
+s_pack_nodes (const stele_lead_t *self, stele_pack_t *pack)
+{
+    int64_t known = self->leads? self->end.number: self->known, passed_ms = stele_clock_steady_ms () - self->noted_ms;
+    stele_pack_key (pack, "nodes");
+    stele_pack_array (pack, (size_t) self->node_count);
+    for (int i = 0; i < self->node_count; i++) {
+        const stele_log_node_t *node = &self->nodes [i];
+        stele_pack_map_begin (pack);
+        stele_pack_key_string (pack, "node", node->name);
+        stele_pack_key_string (pack, "role", node->role);
+        stele_pack_key_string (pack, "endpoints", *node->endpoints? node->endpoints: NULL);
+        stele_pack_key_string (pack, "version", node->version);
+        stele_pack_key_integer (pack, "epoch", node->epoch);
+        stele_pack_key_integer (pack, "number", node->number);
+        stele_pack_key_integer (pack, "position", node->position);
+        stele_pack_key_integer (pack, "lag_batches", node->number < known? known - node->number: 0);
+        stele_pack_key_integer (pack, "silent_ms", node->silent_ms + passed_ms);
+        stele_pack_map_end (pack);
+    }
+}
+
 void
 stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
 {
     const stele_lead_t *self = writer->lead;
     stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "node", stele_shared_log_node (self->log));
     stele_pack_key_string (pack, "role", self->leads? "writer": "follower");
     stele_pack_key_string (pack, "writer", *self->writer_name? self->writer_name: NULL);
     stele_pack_key_string (pack, "endpoints", *self->writer_endpoints? self->writer_endpoints: NULL);
@@ -260,5 +309,6 @@ stele_lead_pack_stats (const stele_writer_t *writer, stele_pack_t *pack)
     stele_pack_key_integer (pack, "p99", stele_histogram_percentile (self->append_us, 99));
     stele_pack_key_integer (pack, "max", stele_histogram_max (self->append_us));
     stele_pack_map_end (pack);
+    s_pack_nodes (self, pack);
     stele_pack_map_end (pack);
 }

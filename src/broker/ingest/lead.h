@@ -50,9 +50,13 @@ bool
 void
     stele_lead_committed (stele_lead_t *self);
 
-/*  Descriptor that is readable when the log has news; -1: none.             */
+/*  Descriptor that is readable when the log has news, or has answered; -1: none. */
 int
     stele_lead_fd (const stele_lead_t *self);
+
+/*  In doubt: has the log answered, so that stele_lead_resolve does not wait?     */
+bool
+    stele_lead_has_answer (const stele_lead_t *self);
 
 /*  At a start: create the log if there is none, fold what it has, and lead if no other node does. If the server
     does not answer, this node serves what it has, and follows later. Returns 0, or a code with the refusal: this ledger is none of that log. */

@@ -13,6 +13,7 @@
 #include "broker/ingest/lead_internal.h"
 
 #define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
+#define NOTE_MS 1000                // Between two notes of this node
 #define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
 
 //  -- trouble -----------------------------------------------------------------------------
@@ -67,6 +68,18 @@ s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
     }
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal->message);
     return code;
+}
+
+//  Let the other nodes know of this one, and learn of them
+static void
+s_note (stele_lead_t *self)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (now_ms - self->noted_ms < NOTE_MS)
+        return;
+    self->noted_ms = now_ms;
+    int count = stele_shared_log_note (self->log, self->leads? "writer": "follower", &self->end, self->nodes);
+    self->node_count = count > 0? count: 0;
 }
 
 //  -- fold --------------------------------------------------------------------------------
@@ -195,47 +208,44 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     return self->end.number == 0? s_found (writer): 0;
 }
 
-//  Lead, if no other node does. 0 or a code.
+//  This node has tried to lead: 'leads' as stele_shared_log_lead. 0 or a code.
 static int
-s_try_lead (stele_writer_t *writer)
+s_take_lead (stele_writer_t *writer, int leads, const stele_log_head_t *head)
 {
     stele_lead_t *self = writer->lead;
-    stele_log_head_t head;
-    int leads = stele_shared_log_lead (self->log, &head);
     if (leads < 0) {
         s_trouble (self, stele_shared_log_error (self->log));
         return 0;
     }
     s_clear (self);
     if (leads == 1)
-        return stele_lead_take_over (writer, &head);
-    stele_lead_follow (writer, &head);
-    return s_fold (writer, head.safe);
+        return stele_lead_take_over (writer, head);
+    stele_lead_follow (writer, head);
+    return s_fold (writer, head->safe);
 }
 
+//  This node has read the head: 'found' as stele_shared_log_head. *may: it may lead. 0 or a code.
 static int
-s_look (stele_writer_t *writer)
+s_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head, bool *may)
 {
     stele_lead_t *self = writer->lead;
-    stele_log_head_t head;
-    int found = stele_shared_log_head (self->log, &head);
-    self->looked_ms = stele_clock_steady_ms ();
     if (found <= 0) {
         s_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
         return 0;
     }
     s_clear (self);
-    if (strcmp (head.ledger_id, stele_ledger_id (writer->ledger))) {
+    if (strcmp (head->ledger_id, stele_ledger_id (writer->ledger))) {
         snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log is that of ledger %s now, not of this one",
-            head.ledger_id);
+            head->ledger_id);
         return STELE_ELEDGER;
     }
-    stele_lead_follow (writer, &head);
-    int code = s_compare (writer, &head);
+    stele_lead_follow (writer, head);
+    int code = s_compare (writer, head);
     if (code == 0)
-        code = s_fold (writer, head.safe);
-    bool may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
-    return code || !may? code: s_try_lead (writer);
+        code = s_fold (writer, head->safe);
+    s_note (self);
+    *may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
+    return code;
 }
 
 //  -- the loop ----------------------------------------------------------------------------
@@ -252,13 +262,29 @@ s_live (stele_writer_t *writer, bool drained)
         self->announced_us = now_us;
     }
     bool leads = stele_shared_log_leads (self->log);
+    if (leads)
+        s_note (self);
     if (now_us / 1000 - self->alive_ms < (leads? writer->settings->shared_log_lease_ms / 3: LOOK_MS))
         return 0;
     self->alive_ms = now_us / 1000;
     if (leads && stele_shared_log_renew (self->log) == 0)
         return 0;
     //  Nothing is in doubt: whatever the log has is folded, and this node leads again, or follows
-    return s_try_lead (writer);
+    stele_lead_job_start (self->job, STELE_JOB_LEAD);
+    return 0;
+}
+
+//  The job has ended: what follows from it
+static int
+s_take_result (stele_writer_t *writer, const stele_job_result_t *result)
+{
+    bool may = false;
+    if (result->kind == STELE_JOB_LEAD)
+        return s_take_lead (writer, result->code, &result->head);
+    int code = s_take_look (writer, result->code, &result->head, &may);
+    if (code == 0 && may)
+        stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD);
+    return code;
 }
 
 int
@@ -267,23 +293,33 @@ stele_lead_tick (stele_writer_t *writer, bool drained)
     stele_lead_t *self = writer->lead;
     if (!self || writer->open || writer->holding || self->resigned)
         return 0;
+    stele_job_result_t result;
+    int code = stele_lead_job_take (self->job, &result)? s_take_result (writer, &result): 0;
+    if (code || stele_lead_job_busy (self->job))
+        return code;
     if (self->leads)
         return s_live (writer, drained);
-    int code = s_fold (writer, stele_shared_log_safe (self->log));
-    bool due = stele_clock_steady_ms () - self->looked_ms >= LOOK_MS;
-    return code || !due? code: s_look (writer);
+    code = s_fold (writer, stele_shared_log_safe (self->log));
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (code == 0 && now_ms - self->looked_ms >= LOOK_MS) {
+        self->looked_ms = now_ms;
+        stele_lead_job_start (self->job, STELE_JOB_LOOK);
+    }
+    return code;
 }
 
 void
 stele_lead_resign (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
-    if (!self || !self->leads || self->in_doubt)
+    if (!self)
+        return;
+    self->resigned = true;
+    if (!self->leads || self->in_doubt || stele_lead_job_busy (self->job))
         return;
     stele_log_info ("resigned", "shared log: this node does not lead any more, after batch %" PRId64, self->end.number);
     stele_shared_log_resign (self->log);
     self->leads = false;
-    self->resigned = true;
 }
 
 //  -- start -------------------------------------------------------------------------------
@@ -339,7 +375,12 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     code = s_join (writer, &head, refusal);
     if (code)
         return code;
-    code = s_look (writer);
+    bool next = false;
+    code = s_take_look (writer, stele_shared_log_head (self->log, &head), &head, &next);
+    if (code == 0 && next) {
+        int leads = stele_shared_log_lead (self->log, &head);
+        code = s_take_lead (writer, leads, &head);
+    }
     if (stele_error_is_transient (code))
         code = 0;                   // The first batch is in doubt: the loop resolves it
     return code? stele_refuse (refusal, code, "shared-log", "%s", writer->error_text): 0;

@@ -2,6 +2,7 @@
 
       lead.c           the writer: append, doubt; answers of a node
       lead_follow.c    the follower: fold, take over; start and stop
+      lead_job.c       calls of the log that may take long, in a thread of their own
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -13,10 +14,12 @@
 
 #include "broker/ingest/fold.h"
 #include "broker/ingest/lead.h"
+#include "broker/ingest/lead_job.h"
 #include "log/shared_log.h"
 
 struct stele_lead {
-    stele_shared_log_t *log;
+    stele_shared_log_t *log;        // Of the job, which uses it while it is busy
+    stele_lead_job_t *job;
     stele_fold_t *fold;             // NULL: the start is not over
     stele_histogram_t *append_us;
     bool leads;
@@ -33,6 +36,9 @@ struct stele_lead {
     int64_t looked_ms;              // Steady clock: at the head
     int64_t alive_ms;               // Steady clock: last sign of life as the writer
     int64_t announced_us;           // Steady clock
+    int64_t noted_ms;               // Steady clock: this node noted itself
+    stele_log_node_t nodes [STELE_LOG_NODES];   // As of then
+    int node_count;
     char writer_name [STELE_NODE_NAME_MAX + 1];
     char writer_endpoints [STELE_NODE_ENDPOINTS_MAX + 1];
     char trouble [700];             // Why it does not follow; "": it does

@@ -17,10 +17,13 @@
 
 typedef struct {
     const char *at;
+    bool snapshot;
 } args_t;
 
 static const cli_option_t s_options [] = {
     { "at", 0, "WHEN", "restore an earlier moment: a position, or a time: " CLI_TIMES, CLI_TEXT, offsetof (args_t, at), 0, NULL },
+    { "snapshot", 0, NULL, "restore the newest snapshot alone, for a new node of a shared log: the log has the rest",
+        CLI_FLAG, offsetof (args_t, snapshot), 0, NULL },
     CLI_OPTIONS_END
 };
 
@@ -94,6 +97,9 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     stele_restore_options_t options = { .position = -1, .progress = s_show, .arg = &shown };
     stele_restored_t restored;
     stele_refusal_t refusal;
+    if (args->at && args->snapshot)
+        return cli_usage_error ("restore", "--at and --snapshot cannot be used together");
+    options.snapshot = args->snapshot;
     int status = args->at? s_read_at (args->at, &options): EX_OK;
     if (status)
         return status;
@@ -126,13 +132,18 @@ const cli_command_t cli_cmd_restore = {
             "which were lost with the disk, the broker detects it (ledger_behind).\n"
             "\n"
             "With --at, the ledger ends with the event at that position, or with the last commit at or before that time. It gets "
-            "a new id, and records the later events as lost (stele info).",
+            "a new id, and records the later events as lost (stele info).\n"
+            "\n"
+            "With --snapshot, the ledger is the newest snapshot, and keeps its id and its place in the shared log (setting "
+            "shared-log): a broker that starts with it reads the rest from the log. Without --snapshot, a restored ledger has no "
+            "place in that log, unless no segment is newer than the snapshot.",
         .after = "Exit status: 65 a backup is damaged; 66 there is no such repository, or it does not have that moment; 73 LEDGER, or "
                  "a file that belongs to it, exists; 74 it cannot be written.",
         .examples =
             "  stele restore /backup/stele /var/lib/stele/stele.db\n"
             "  stele restore /backup/stele before.db --at 2026-03-02T09:00:00Z\n"
-            "  stele restore /backup/stele before.db --at 4711"
+            "  stele restore /backup/stele before.db --at 4711\n"
+            "  stele restore --snapshot /backup/stele /var/lib/stele/stele.db"
     },
     .options = s_options,
     .args_size = sizeof (args_t),
