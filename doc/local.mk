@@ -1,7 +1,7 @@
 # Documents, manual pages, the example of the configuration, the systemd unit.
 dist_man_MANS += doc/steled.8 doc/stele-http.8 doc/stele-relay.8 doc/stele.1 doc/libstele.3 doc/steled.conf.5
 dist_doc_DATA = README.md NEWS doc/PROTOCOL.md doc/ARCHITECTURE.md doc/RELIABILITY.md doc/SECURITY.md \
-    doc/PERFORMANCE.md doc/PROOF.md doc/OPERATIONS.md doc/HTTP.md doc/COMING-FROM.md
+    doc/PERFORMANCE.md doc/PROOF.md doc/OPERATIONS.md doc/HTTP.md doc/COMING-FROM.md doc/SCALE.md
 
 steleconfdir = $(sysconfdir)/stele
 dist_steleconf_DATA = doc/steled.conf.example doc/relay.conf.example

@@ -11,7 +11,7 @@ src=${srcdir:-.}
 failed=0
 seen=0
 test $# -gt 0 || set -- README.md CONTRIBUTING.md doc/ARCHITECTURE.md doc/PROTOCOL.md \
-    doc/RELIABILITY.md doc/PERFORMANCE.md doc/PROOF.md doc/OPERATIONS.md doc/HTTP.md doc/COMING-FROM.md tests/fault/README.md python/README.md
+    doc/RELIABILITY.md doc/PERFORMANCE.md doc/PROOF.md doc/OPERATIONS.md doc/HTTP.md doc/COMING-FROM.md doc/SCALE.md tests/fault/README.md python/README.md
 
 # prose FILE: its text without blocks of code
 prose () {

@@ -17,6 +17,9 @@ EXTRA_DIST += \
     examples/query.py \
     examples/resume.py \
     examples/webhook_receiver.py \
+    examples/cluster/run.sh \
+    examples/cluster/publish.py \
+    examples/cluster/compare.py \
     examples/monitoring/README.md \
     examples/monitoring/prometheus.yml \
     examples/monitoring/stele.rules.yml \

@@ -17,6 +17,9 @@
       recovery.c   section recovery
       web.c        clients of stele-http
       http.c       section http: requests, streams and scrapes through stele-http
+      postgres.c   a primary of PostgreSQL and its standby
+      probe.c      a producer of one event at a time
+      log.c        section log: brokers that share a log in PostgreSQL
       peers.c      section peers: other systems that store entries before they ack
       goals.c      section goals: ratios
 
@@ -228,6 +231,10 @@ bench_load_result_t
 
 /*  -- servers ------------------------------------------------------------------ */
 
+/*  Start a program; its output goes to a file, and it ends when this process does. */
+pid_t
+    bench_spawn (const char *const *argv, const char *log);
+
 typedef struct bench_redis bench_redis_t;
 
 /*  A redis-server on a socket in the working folder; NULL if it is not installed. 'arguments' are
@@ -246,6 +253,7 @@ typedef struct {
     const bench_options_t *options;
     char ledger [256];
     char events [64], requests [64], feed [64];
+    const char *const *arguments;   // More of them, ended by NULL; or NULL
     void *ask;                      // REQ socket
 } bench_broker_t;
 
@@ -269,6 +277,9 @@ double
 /*  A word of its statistics, "" if there is none.                           */
 void
     bench_broker_word (bench_broker_t *self, const char *path, char *word, size_t size);
+/*  Wait until an answer includes that position; false: it does not within a minute. */
+bool
+    bench_broker_has (bench_broker_t *self, int64_t position);
 /*  Remove a ledger with its side files.                                     */
 void
     bench_ledger_remove (const char *ledger);
@@ -281,6 +292,29 @@ pid_t
     bench_http_start (const bench_broker_t *broker, int *port);
 void
     bench_http_stop (pid_t *pid);
+
+/*  A primary and its synchronous standby, in the working folder. NULL if they run, or what is missing. */
+const char *
+    bench_postgres_start (const bench_options_t *options);
+void
+    bench_postgres_stop (void);
+/*  What shared-log takes.                                                   */
+void
+    bench_postgres_url (const bench_options_t *options, char *url, size_t size);
+/*  The number that a query of the primary returns; -1 if it fails.          */
+double
+    bench_postgres_number (const char *query);
+
+typedef struct bench_probe bench_probe_t;
+
+/*  A producer of that name. Keeps a reference to the name.                  */
+bench_probe_t *
+    bench_probe_new (const char *endpoint, const char *name);
+void
+    bench_probe_destroy (bench_probe_t **self_p);
+/*  Publish an event, and wait for its ack. Returns the position; -1: refused, or no answer within the time-out. */
+int64_t
+    bench_probe_ack (bench_probe_t *self, int timeout_ms);
 
 /*  Run a load against a broker; the broker's usage over the run in *usage if not NULL. */
 bench_load_result_t
@@ -355,6 +389,7 @@ void bench_redact (bench_t *self);
 void bench_access (bench_t *self);
 void bench_filled (bench_t *self);
 void bench_http (bench_t *self);
+void bench_log (bench_t *self);
 void bench_peers (bench_t *self);
 void bench_goals (bench_t *self);
 

@@ -11,7 +11,10 @@ tests_bench_bench_SOURCES = \
     tests/bench/http.c \
     tests/bench/limits.c \
     tests/bench/load.c \
+    tests/bench/log.c \
     tests/bench/peers.c \
+    tests/bench/postgres.c \
+    tests/bench/probe.c \
     tests/bench/publish.c \
     tests/bench/read.c \
     tests/bench/recovery.c \

@@ -31,9 +31,8 @@ struct bench_redis {
     char socket [32];
 };
 
-//  Start a program; its output goes to a file, and it ends when this process does.
-static pid_t
-s_spawn (const char *const *argv, const char *log)
+pid_t
+bench_spawn (const char *const *argv, const char *log)
 {
     fflush (NULL);
     pid_t pid = fork ();
@@ -76,7 +75,7 @@ bench_redis_start (const char *const *arguments)
     int count = 9;
     for (int i = 0; arguments && arguments [i] && count < 31; i++)
         argv [count++] = arguments [i];
-    self->pid = s_spawn (argv, "redis.log");
+    self->pid = bench_spawn (argv, "redis.log");
     for (double until = bench_now () + 10; bench_now () < until; usleep (20000)) {
         redisContext *redis = redisConnectUnix (self->socket);
         bool ready = redis && !redis->err;
@@ -131,19 +130,41 @@ s_ask_open (bench_broker_t *self)
     zmq_connect (self->ask, self->requests);
 }
 
-//  The answer to an operation without arguments. Caller closes the message.
+//  The answer to an operation, as of that position or later. Caller closes the message.
 static bool
-s_ask (bench_broker_t *self, const char *op, zmq_msg_t *answer)
+s_ask_at (bench_broker_t *self, const char *op, int64_t position, zmq_msg_t *answer)
 {
     stele_pack_t *pack = stele_pack_new ();
-    stele_pack_map (pack, 1);
+    stele_pack_map (pack, 2);
     stele_pack_key_string (pack, "op", op);
+    stele_pack_key_integer (pack, "min_position", position);
     zmq_send (self->ask, stele_pack_data (pack), stele_pack_size (pack), 0);
     stele_pack_destroy (&pack);
     zmq_msg_init (answer);
     if (zmq_msg_recv (answer, self->ask, 0) >= 0)
         return true;
     zmq_msg_close (answer);
+    return false;
+}
+
+static bool
+s_ask (bench_broker_t *self, const char *op, zmq_msg_t *answer)
+{
+    return s_ask_at (self, op, 0, answer);
+}
+
+bool
+bench_broker_has (bench_broker_t *self, int64_t position)
+{
+    for (double until = bench_now () + 60; bench_now () < until;) {
+        zmq_msg_t answer;
+        if (!s_ask_at (self, "ping", position, &answer))
+            continue;
+        bool has = stele_scan_find (zmq_msg_data (&answer), zmq_msg_size (&answer), "position", NULL, NULL).integer >= position;
+        zmq_msg_close (&answer);
+        if (has)
+            return true;
+    }
     return false;
 }
 
@@ -169,11 +190,18 @@ bench_broker_start (bench_broker_t *self, const bench_options_t *options, const 
     }
     if (redis)
         snprintf (url, sizeof url, "unix://%s/%s", options->dir, bench_redis_socket (redis));
-    const char *argv [] = {
+    const char *argv [32] = {
         options->steled, "--ledger", ledger, "--redis", url, "--events", self->events,
-        "--requests", self->requests, "--feed", self->feed, bench_keys? "--keys": NULL, BENCH_KEYS, NULL
+        "--requests", self->requests, "--feed", self->feed
     };
-    self->pid = s_spawn (argv, "steled.log");
+    int count = 11;
+    for (int i = 0; self->arguments && self->arguments [i] && count < 29; i++)
+        argv [count++] = self->arguments [i];
+    if (bench_keys) {
+        argv [count++] = "--keys";
+        argv [count++] = BENCH_KEYS;
+    }
+    self->pid = bench_spawn (argv, "steled.log");
     s_ask_open (self);
     for (double until = bench_now () + START_S; bench_now () < until;) {
         zmq_msg_t answer;
@@ -234,7 +262,7 @@ bench_http_start (const bench_broker_t *broker, int *port)
         path, "--listen", "127.0.0.1:0", "--requests", broker->requests, "--feed", broker->feed, NULL
     };
     unlink ("http.log");
-    pid_t pid = s_spawn (argv, "http.log");
+    pid_t pid = bench_spawn (argv, "http.log");
     for (double until = bench_now () + START_S; bench_now () < until; usleep (20000)) {
         FILE *log = fopen ("http.log", "r");
         const char *url = NULL;

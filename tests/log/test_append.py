@@ -143,7 +143,7 @@ class Unreplicated(nodes.Case):
     def test_log_is_not_led_where_commits_are_not_synchronous(self):
         local = self.node("a", url=self.pair.primary.url("options='-c synchronous_commit=local'"))
         local.ask("create %s 0" % self.ledger)
-        self.assertRegex(local.ask("lead"), "^unauthorized .*synchronous_commit = local.* shared-log-replicated = no")
+        self.assertRegex(local.ask("lead"), "^unauthorized .*synchronous_commit = local.* shared-log-unreplicated = yes")
         self.addCleanup(lambda: self.pair.primary.configure(synchronous_standby_names="standby"))
         self.pair.primary.configure(synchronous_standby_names="")
         self.assertRegex(self.node("a").ask("lead"), "^unauthorized .*synchronous_standby_names = ''")

@@ -7,6 +7,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import os
 import random
 import signal
 import threading
@@ -189,6 +190,11 @@ class Primary(Loaded):
         for broker in brokers.values():
             broker.wait_line("the log and the ledger of this node have diverged")
             self.assertNotEqual(broker.wait(), 0)
+        #   What the log has lost is in their ledgers, which a broker of its own opens
+        self.askers.clear()
+        alone = harness.Steled(os.path.join(self.folder, "a"))
+        self.addCleanup(alone.kill)
+        self.assertEqual([event["position"] for event in self.events(alone)], list(range(1, 21)))
 
 
 class _Current:

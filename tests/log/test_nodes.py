@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 
 import client
 import harness
@@ -308,7 +309,14 @@ class TakeOver(Brokers):
         self.take_over(lambda broker: self.assertEqual(broker.stop(), 0))
 
     def test_writer_that_was_paused_follows(self):
-        writer, follower, producer = self.take_over(lambda broker: broker.signal(signal.SIGSTOP), lease=3000)
+        subscribers = []
+
+        def pause(broker):
+            subscribers.append(self.clients.subscriber(broker.feed, "task.created/"))
+            subscribers[0].wait_joined()
+            broker.signal(signal.SIGSTOP)
+
+        writer, follower, producer = self.take_over(pause, lease=3000)
         #   Before it continues, a message waits for it: it must not be acked
         old = self.clients.dealer(writer.events, "p")
         old.send({"op": "hello", "protocol": 1, "producer": "late", "instance": "i"})
@@ -321,7 +329,14 @@ class TakeOver(Brokers):
         self.await_position(writer, position)
         self.assert_equal(writer, follower)
         self.assertFalse(self.ask(follower, "task.get", task_id="late")["ok"])
-
+        #   Its feed announces what the other node wrote, and nothing else
+        fed = []
+        while not fed or fed[-1]["position"] < position:
+            fed.append(subscribers[0].next()[1])
+        self.assertEqual([(event["position"], event["task_id"]) for event in fed],
+                         [(event["position"], event["task_id"]) for event in self.events(follower)
+                          if event["type"] == "task.created" and event["position"] >= fed[0]["position"]])
+        self.assertGreaterEqual(position - fed[0]["position"], 7)
 
     def test_node_that_starts_while_the_servers_are_down_serves_what_it_has(self):
         proxy = self.proxy()
@@ -457,6 +472,28 @@ class Doubt(Brokers):
         self.await_position(follower, position + 3)
         self.assertEqual(len([event for event in self.events(follower) if event["type"] == "task.output_added"]), 1)
         self.assert_equal(writer, follower)
+
+    def test_leases_do_not_end_while_no_server_can_be_reached(self):
+        lease = 3000
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=2000)
+        producer = self.clients.producer(writer.events, "p", lease_ms=lease)
+        position = producer.publish(
+            {"type": "task.created", "task_id": "t", "title": "T", "description": "", "role": "r"},
+            {"type": "task.state_changed", "task_id": "t", "state": "running"})
+        proxy.close()
+        socket = os.path.join(proxy.folder, ".s.PGSQL.5432")
+        os.remove(socket)
+        producer.send_events([{"type": "task.updated", "task_id": "t", "model": "m"}])
+        writer.wait_line("holding back acks")
+        #   Requests are answered for longer than the lease
+        end = time.monotonic() + 1.5 * lease / 1000
+        while time.monotonic() < end:
+            self.assertEqual(self.ask(writer, "task.get", task_id="t")["task"]["state"], "running")
+        os.symlink(os.path.join(self.pair.primary.folder, ".s.PGSQL.5432"), socket)
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertEqual([event["type"] for event in self.events(writer)][:3],
+                         ["task.created", "task.state_changed", "task.updated"])
 
     def test_standby_that_is_away_holds_acks_back(self):
         writer = self.broker("a", shared_log_timeout=1500)

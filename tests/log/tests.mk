@@ -5,6 +5,7 @@ log_support = tests/log/nodes.py tests/log/postgres.py
 log_tests = \
     tests/log/test_append.py \
     tests/log/test_clients.py \
+    tests/log/test_cluster.py \
     tests/log/test_damage.py \
     tests/log/test_doubt.py \
     tests/log/test_failover.py \
