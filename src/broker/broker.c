@@ -246,7 +246,17 @@ s_await (s_broker_t *self, zactor_t *actor, const char *answer, int64_t until_us
     }
 }
 
-//  All followers but one drain at the same time, within one bound.
+static void
+s_await_drained (s_broker_t *self, int follower, int64_t until_us)
+{
+    if (!self->followers [follower] || !s_followers [follower].drains)
+        return;
+    s_await (self, self->followers [follower], "DRAINED", until_us);
+    STELE_FAULT (stop_drained);
+}
+
+//  All followers drain at the same time, within one bound. Only the seal begins after the segments: it holds back its last note
+//  in the repository until they have the events.
 static void
 s_drain (s_broker_t *self)
 {
@@ -257,14 +267,12 @@ s_drain (s_broker_t *self)
     for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
         if (self->followers [i] && s_followers [i].drains && i != STELE_FOLLOWER_SEAL)
             zstr_send (self->followers [i], "DRAIN");
+    s_await_drained (self, STELE_FOLLOWER_SEGMENTS, until_us);
+    if (self->followers [STELE_FOLLOWER_SEAL])
+        zstr_send (self->followers [STELE_FOLLOWER_SEAL], "DRAIN");
     for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
-        if (self->followers [i] && s_followers [i].drains) {
-            //  After the segments: they hold back its last note until they have the events
-            if (i == STELE_FOLLOWER_SEAL)
-                zstr_send (self->followers [i], "DRAIN");
-            s_await (self, self->followers [i], "DRAINED", until_us);
-            STELE_FAULT (stop_drained);
-        }
+        if (i != STELE_FOLLOWER_SEGMENTS)
+            s_await_drained (self, i, until_us);
 }
 
 //  'drain' only if all actors run: one that has failed has ended, and zactor_destroy has to receive

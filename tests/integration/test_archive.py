@@ -194,6 +194,14 @@ class Restored(ArchiveTest):
         subprocess.run([harness.program("stele"), "restore", repository, new], check=True, stdout=subprocess.DEVNULL,
                        timeout=harness.PATIENCE)
         self._asker = None
+        #   It is marked at the start; if that is not possible, there is no start
+        path = new + self.archives()[0][-len(".archive-2024"):]
+        lock = sqlite3.connect(path, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        with self.assertRaises(AssertionError) as caught:
+            self.restart("--archive-after", "90d", ledger="new [1]*.db", settings={})
+        lock.close()
+        self.assertIn(path, str(caught.exception))
         self.restart("--archive-after", "90d", ledger="new [1]*.db", settings={})
         self.producer().publish(created("next", time=ended), created("other"), output("other", "x"),
                                 changed("next", "running", time=ended + 1), changed("next", "passed", time=ended + 3))
