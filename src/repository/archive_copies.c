@@ -37,8 +37,10 @@ stele_archive_copy_name (stele_archive_copy_t *self, int64_t time_us)
     char stamp [24];
     time_t seconds = (time_t) (time_us / 1000000);
     struct tm tm;
-    strftime (stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r (&seconds, &tm));
-    snprintf (self->file, sizeof self->file, "%04d-%s-%.8s.db.zst", (int) self->archive.year, stamp, self->archive.archive_id);
+    strftime (stamp, sizeof stamp, "%Y%m%dT%H%M%S", gmtime_r (&seconds, &tm));
+    //  With microseconds: a copy never has the name of another one, which an earlier snapshot may name
+    snprintf (self->file, sizeof self->file, "%04d-%s.%06dZ-%.8s.db.zst", (int) self->archive.year, stamp,
+        (int) (time_us % 1000000), self->archive.archive_id);
 }
 
 char *

@@ -1,6 +1,6 @@
 /*  archive_copies - the copies of a ledger's archives in a repository
 
-    archives/YEAR-yyyymmddThhmmssZ-AAAAAAAA.db.zst is the archive of a year (ledger/archive.h), compressed, as of a time; A are
+    archives/YEAR-yyyymmddThhmmss.ffffffZ-AAAAAAAA.db.zst is the archive of a year (ledger/archive.h), compressed, as of a time; A are
     the first digits of its id. The JSON object of a snapshot names the copies that belong to it:
 
       "archives":[{"archive_id":ID, "db_bytes":N, "file":NAME, "file_bytes":N, "position":P, "sha256":HEX, "state":TEXT,

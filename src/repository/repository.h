@@ -8,7 +8,7 @@
       segments/PPPPPPPPPPPPPPPP.open.jsonl.zst   the open end, the last one only: replaced as a whole by rename
       snapshots/PPPPPPPPPPPPPPPP-yyyymmddThhmmssZ.db.zst    the ledger as of that position
       snapshots/PPPPPPPPPPPPPPPP-yyyymmddThhmmssZ.json      what was verified of it
-      archives/YEAR-yyyymmddThhmmssZ-AAAAAAAA.db.zst        copies of archives (archive_copies.h)
+      archives/YEAR-yyyymmddThhmmss.ffffffZ-AAAAAAAA.db.zst copies of archives (archive_copies.h)
       checkpoints/yyyy-mm-dd.note     the last checkpoint of a day, if the history is sealed (proof/note.h)
 
     A segment is a sequence of zstd frames (with checksums) of JSON Lines: at most 1,024 positions per frame,
