@@ -93,6 +93,27 @@ class Brokers(nodes.Case):
 
 
 class Follow(Brokers):
+    def test_erased_task_is_erased_on_all_nodes(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        producer = self.clients.producer(writer.events, "p")
+        self.publish(producer, 3)
+        secret = "named in person"
+        producer.publish_refused({"type": "task.created", "task_id": "t2", "title": secret, "description": "", "role": "r", "state": 7})
+        position = producer.publish(
+            {"type": "task.output_added", "task_id": "t2", "output_type": "stdout", "content": secret},
+            {"type": "task.state_changed", "task_id": "t2", "state": "failed", "last_error": secret})
+        self.await_position(follower, position)
+        refused = self.ask(follower, "task.erase", task_id="t2", reason="asked for")
+        self.assertEqual(refused["error"]["code"], "not_writer", refused)
+        erased = self.ask(writer, "task.erase", task_id="t2", reason="asked for")
+        self.assertEqual((erased["ok"], erased["events"]), (True, 3), erased)
+        self.await_position(follower, self.publish(producer))
+        events = self.events(follower)
+        self.assertEqual(events, self.events(writer))
+        self.assertNotIn(secret, str(events) + str(self.ask(follower, "rejected.list")))
+        self.assertEqual(self.ask(follower, "task.get", task_id="t2")["erased"]["position"], erased["erased_position"])
+        self.assert_equal(writer, follower)
+
     def test_node_folds_what_another_one_writes(self):
         writer, follower = self.broker("a"), self.broker("b")
         self.assertEqual((self.shared(writer)["role"], self.shared(follower)["role"]), ("writer", "follower"))

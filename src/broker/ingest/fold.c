@@ -13,6 +13,8 @@
 #include <string.h>
 #include "base/memory.h"
 #include "broker/ingest/fold.h"
+#include "ledger/erase.h"
+#include "proof/erased.h"
 #include "wire/event/decisions.h"
 #include "wire/event/event_codec.h"
 
@@ -25,6 +27,7 @@ typedef struct {
 struct stele_fold {
     stele_ledger_t *ledger;
     stele_record_t *event;
+    stele_erased_t *hashes;         // Of the events of tasks that are erased here, too
     const stele_batch_t *batch;
     stele_refusal_t *refusal;
 };
@@ -36,6 +39,7 @@ stele_fold_new (stele_ledger_t *ledger)
     self->ledger = ledger;
     self->event = stele_record_new ();
     assert (self->event);
+    self->hashes = stele_erased_new ();
     return self;
 }
 
@@ -46,6 +50,7 @@ stele_fold_destroy (stele_fold_t **self_p)
     if (!*self_p)
         return;
     stele_record_destroy (&(*self_p)->event);
+    stele_erased_destroy (&(*self_p)->hashes);
     free (*self_p);
     *self_p = NULL;
 }
@@ -99,6 +104,8 @@ s_event (stele_fold_t *self, const stele_decision_t *decision)
         self->event, self->refusal);
     if (code == 0 && sent && !stele_record_has (self->event, STELE_TIME))
         stele_record_set_integer (self->event, STELE_TIME, decision->values [1].integer);
+    if (code == 0)
+        code = stele_ledger_erase_again (self->ledger, self->event, stele_erased_hash, self->hashes, self->refusal);
     if (code == 0)
         code = stele_ledger_append (self->ledger, self->event, decision->values [0].integer, &position, self->refusal);
     if (code == 1 && position == expected)

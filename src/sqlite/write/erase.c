@@ -420,12 +420,15 @@ stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, ste
     stele_erasure_t erasure = { .time_us = event->values [STELE_TIME].integer };
     int code;
     s_erase_t reading = { .ledger = self };
-    sqlite3_stmt *stmt = s_prepare (&reading, "SELECT json_extract (?1, '$.reason')", &code);
+    sqlite3_stmt *stmt = s_prepare (&reading, "SELECT json_extract (?1, '$.reason'), json_extract (?1, '$.time')", &code);
     if (code)
         return code;
     stele_sql_bind_value (stmt, 1, details);
-    if (sqlite3_step (stmt) == SQLITE_ROW && sqlite3_column_type (stmt, 0) == SQLITE_TEXT)
+    if (sqlite3_step (stmt) == SQLITE_ROW && sqlite3_column_type (stmt, 0) == SQLITE_TEXT) {
         snprintf (erasure.reason, sizeof erasure.reason, "%s", (const char *) sqlite3_column_text (stmt, 0));
+        if (sqlite3_column_type (stmt, 1) == SQLITE_INTEGER)
+            erasure.time_us = sqlite3_column_int64 (stmt, 1);
+    }
     sqlite3_finalize (stmt);
     int64_t erased = stele_ledger_erase (self, target->text, target->size, fn, arg, &erasure, refusal);
     return erased == STELE_ENOT_FOUND || erased >= 0? 0: (int) erased;
