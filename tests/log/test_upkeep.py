@@ -35,7 +35,8 @@ class Upkeep(Brokers):
             self.publish(producer, 2)
         self.stele("backup", "--requests", writer.requests)
         position = self.publish(producer, 2)
-        self.await_position(follower, position)
+        #   A node notes once per second what it has: trim keeps what it had then
+        harness.wait_until(lambda: [self.nodes(writer).get(name, {}).get("position") for name in "ab"] == [position] * 2, "the notes")
         return writer, follower, producer, position
 
     def test_nodes_are_listed_by_each_of_them(self):
@@ -95,9 +96,8 @@ class Upkeep(Brokers):
 
     def test_trim_keeps_what_a_node_lacks(self):
         writer, follower, producer, position = self.start()
-        harness.wait_until(lambda: self.nodes(writer).get("b", {}).get("position") == position, "the note")
         follower.stop()
-        behind = self.nodes(writer)["b"]["number"]
+        behind = int(self.pair.primary.sql("SELECT number FROM stele_nodes WHERE ledger = '%s' AND node = 'b'" % self.ledger))
         self.publish(producer)
         self.stele("backup", "--requests", writer.requests)
         self.publish(producer)
@@ -132,7 +132,6 @@ class Upkeep(Brokers):
 
     def test_log_that_lost_acked_batches_continues_after_the_ledger_that_has_the_most(self):
         writer, follower, producer, position = self.start()
-        harness.wait_until(lambda: self.nodes(writer).get("b", {}).get("position") == position, "the follower")
         heal = ("heal", "--ledger", writer.ledger)
         number = self.shared(writer)["number"]
         for broker in (follower, writer):
