@@ -333,18 +333,21 @@ class BrokerTest(unittest.TestCase):
     def subscriber(self, *topics):
         return self.clients.subscriber(self.broker.feed, *topics)
 
-    def ask(self, op, **keys):
-        """Send a request that must succeed; returns the answer."""
+    def _answer(self, op, keys):
         if not getattr(self, "_asker", None) or self._asker.closed:
             self._asker = self.asker()
-        answer = self._asker.ask(dict(keys, op=op))
+        return self._asker.ask(dict(keys, op=op))
+
+    def ask(self, op, **keys):
+        """Send a request that must succeed; returns the answer."""
+        answer = self._answer(op, keys)
         self.assertIs(answer.get("ok"), True, "%s %r: %r" % (op, keys, answer))
         self.assertIsInstance(answer["position"], int)
         return answer
 
     def refused(self, op, **keys):
         """Send a request that must fail; returns its error."""
-        answer = self.asker().ask(dict(keys, op=op))
+        answer = self._answer(op, keys)
         self.assertIs(answer.get("ok"), False, "%s %r: %r" % (op, keys, answer))
         self.assertIsInstance(answer["error"]["message"], str)
         self.assertNotEqual(answer["error"]["message"], "")
