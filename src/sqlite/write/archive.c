@@ -100,12 +100,15 @@ stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
         code = s_migrate (self, sqlite3_column_int64 (stmt, 0), refusal);
     }
     sqlite3_finalize (stmt);
-    if (code == 0 && stele_sql_code (rc) == 0)
-        code = s_end (self, refusal);
-    if (code == 0 && stele_sql_code (rc) == 0)
-        rc = stele_ledger_scrub_needed (self)? SQLITE_ERROR: rc;
-    if (code || (code = stele_sql_code (rc)) == 0)
+    if (code)
         return code;
+    code = stele_sql_code (rc);
+    if (code == 0 && (code = s_end (self, refusal)) != 0)
+        return code;
+    if (code == 0)
+        code = stele_ledger_scrub_needed (self);
+    if (code == 0)
+        return 0;
     code = stele_ledger_fail (self, code);
     return stele_refuse (refusal, code, "ledger", "%s: %s", stele_place_path (self->place), self->error);
 }
