@@ -82,10 +82,11 @@ const char *
 /*  After a storage error: if the reason is that files of the ledger were removed, replaced or moved
     while it was open, save what they held. Returns false if that was not the reason; otherwise
     prints where the events are now and what to do. May take minutes for a large ledger, and calls the
-    function again and again meanwhile.                                      */
+    function again and again meanwhile. begin_rescue only returns whether that is the reason; from then on
+    stele_ledger_rescue_state (process.h) is 1.                              */
 typedef void (stele_rescue_fn) (void *arg);
 bool
-    stele_ledger_is_displaced (const stele_ledger_t *self);
+    stele_ledger_begin_rescue (const stele_ledger_t *self);
 bool
     stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size);
 

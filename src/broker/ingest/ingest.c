@@ -83,7 +83,7 @@ s_fail (stele_ingest_t *self)
     self->failed = true;
     char saved [2400];
     stele_log_error ("storage_failed", "storage failed, no more acks: %s", self->writer->error_text);
-    if (stele_ledger_is_displaced (self->writer->ledger))
+    if (stele_ledger_begin_rescue (self->writer->ledger))
         stele_log_error ("rescuing", "files of the ledger were removed while it was open: saving them, do not stop or kill "
             "this process");
     if (stele_ledger_rescue (self->writer->ledger, s_sign_of_life, self, saved, sizeof saved)) {

@@ -134,8 +134,10 @@ s_leave_mark (stele_ledger_t *self)
 }
 
 bool
-stele_ledger_is_displaced (const stele_ledger_t *self)
+stele_ledger_begin_rescue (const stele_ledger_t *self)
 {
+    if (self->displaced)
+        atomic_store (&s_state, 1);
     return self->displaced;
 }
 
@@ -174,9 +176,8 @@ s_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size
 bool
 stele_ledger_rescue (stele_ledger_t *self, stele_rescue_fn *fn, void *arg, char *text, size_t size)
 {
-    if (!self->displaced)
+    if (!stele_ledger_begin_rescue (self))
         return false;
-    atomic_store (&s_state, 1);
     s_rescue (self, fn, arg, text, size);
     atomic_store (&s_state, 2);
     return true;
