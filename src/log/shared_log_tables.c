@@ -95,6 +95,8 @@ stele_shared_log_make_room (stele_shared_log_t *self, int64_t number)
 {
     int64_t wanted = number / STELE_LOG_PARTITION + AHEAD;
     char table [64], statements [400];
+    if (self->partition >= wanted)
+        return 0;
     stele_shared_log_table_name (self->ledger_id, table, sizeof table);
     if (self->partition < number / STELE_LOG_PARTITION)
         self->partition = number / STELE_LOG_PARTITION;

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "log/shared_log_internal.h"
@@ -15,9 +16,11 @@
 //  For statements that need not reach a standby: the setting holds for their transaction
 #define UNSYNCED "set_config ('synchronous_commit', 'off', true)"
 
+//  A session whose client gave up waits on for a lock, while an append waits for its standby: without the limit, each attempt
+//  to lead leaves one, until PostgreSQL has no connections left. It ends no wait for a standby.
 static const stele_statement_t s_conditions = { "conditions",
     "SELECT pg_is_in_recovery (), current_setting ('synchronous_commit'), current_setting ('synchronous_standby_names'), "
-    "current_setting ('fsync')" };
+    "current_setting ('fsync'), set_config ('lock_timeout', $1, false)" };
 
 static const stele_statement_t s_lock = { "lock", "SELECT " LOCK };
 static const stele_statement_t s_unlock = { "unlock", "SELECT pg_advisory_unlock_all ()" };
@@ -31,7 +34,8 @@ static const stele_statement_t s_lead = { "lead",
 static const stele_statement_t s_append = { "append",
     "WITH head AS (UPDATE stele_heads SET number = $3, position = $5, hash = $8, safe = $3 - 1, seen = clock_timestamp ()"
         " WHERE ledger = $1::text::uuid AND epoch = $2 AND number = $3 - 1 AND hash = $10"
-        " AND ($11 OR current_setting ('synchronous_standby_names') <> '') RETURNING 1)"
+        " AND ($11 OR (current_setting ('synchronous_standby_names') <> '' AND current_setting ('synchronous_commit') IN ('on', 'remote_apply')"
+        " AND current_setting ('fsync') = 'on')) RETURNING 1)"
     " INSERT INTO stele_log (ledger, number, first, last, epoch, time, format, hash, batch)"
     " SELECT $1::text::uuid, $3, $4::bigint, $5, $2, $6::bigint, $7::int, $8, $9::bytea FROM head" };
 
@@ -97,9 +101,12 @@ stele_shared_log_settle (stele_shared_log_t *self)
 static int
 s_check_conditions (stele_shared_log_t *self)
 {
-    static const stele_parameters_t none = { 0 };
-    char commit [32], standbys [128], sync [8], text [500];
-    PGresult *result = stele_postgres_run (self->postgres, &s_conditions, &none);
+    stele_parameters_t parameters = { 0 };
+    char commit [32], standbys [128], sync [8], text [500], limit [24];
+    //  It counts for each lock, and to lead may wait for two
+    snprintf (limit, sizeof limit, "%" PRId64, self->options.timeout_ms / 3 + 1);
+    stele_parameters_text (&parameters, limit);
+    PGresult *result = stele_postgres_run (self->postgres, &s_conditions, &parameters);
     if (!result)
         return s_doubt (self);
     bool standby = stele_postgres_bool (result, 0, 0);
@@ -190,6 +197,8 @@ stele_shared_log_lead (stele_shared_log_t *self, stele_log_head_t *head)
     self->safe = head->safe = head->end.number;
     self->announced = 0;
     self->leads = true;
+    //  What was created without a standby may be lost with a primary
+    self->partition = 0;
     if (stele_shared_log_make_room (self, self->end.number))
         return s_doubt (self);
     stele_shared_log_announce (self);
@@ -205,6 +214,9 @@ stele_shared_log_send (stele_shared_log_t *self, stele_batch_t *batch)
         return stele_shared_log_fail (self, STELE_EFENCED, "this node does not lead");
     if (stele_shared_log_settle (self))
         return STELE_EUNAVAILABLE;
+    //  A writer that appends all the time does not renew
+    if (stele_shared_log_make_room (self, self->end.number))
+        return s_doubt (self);
     batch->epoch = self->end.epoch;
     stele_batch_seal (batch, &self->end);
     stele_parameters_t parameters = { 0 };
@@ -237,7 +249,7 @@ s_refused (stele_shared_log_t *self)
         return found;
     if (found && head.end.epoch == epoch && head.end.number == self->end.number)
         return stele_shared_log_fail (self, STELE_EUNAVAILABLE,
-            "synchronous_standby_names was emptied: an append would not reach a standby");
+            "synchronous_standby_names was emptied, or synchronous_commit or fsync is not on any more: an append would not reach a standby");
     return stele_shared_log_fail (self, STELE_EFENCED, "another node leads");
 }
 

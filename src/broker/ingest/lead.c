@@ -88,9 +88,12 @@ stele_lead_committed (stele_lead_t *self)
 int
 stele_lead_fd (const stele_lead_t *self)
 {
-    if (self && stele_lead_job_busy (self->job))
+    //  Of a node that stops nothing takes what arrives
+    if (!self || (self->resigned && !self->in_doubt))
+        return -1;
+    if (stele_lead_job_busy (self->job))
         return stele_lead_job_fd (self->job);
-    return !self || self->in_doubt? -1: stele_shared_log_fd (self->log);
+    return self->in_doubt? -1: stele_shared_log_fd (self->log);
 }
 
 bool
@@ -182,7 +185,40 @@ s_unavailable (stele_writer_t *writer)
     return STELE_EUNAVAILABLE;
 }
 
-//  Another node leads: roll back. If the log has the batch, the fold brings it
+static int
+s_compare_hash (const stele_batch_t *batch, void *arg)
+{
+    void *const *arguments = arg;
+    const stele_lead_t *self = arguments [0];
+    bool *same = arguments [1];
+    *same = memcmp (batch->hash, self->batch.hash, STELE_BATCH_HASH) == 0;
+    return 0;
+}
+
+//  Has the log the batch in doubt? 1, 0, or a code
+static int
+s_is_in_log (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    stele_batch_end_t end = self->end;
+    stele_refusal_t refusal = { 0 };
+    bool same = false;
+    void *arguments [] = { self, &same };
+    //  Without a number, it was never sent
+    if (self->batch.number != end.number + 1 || head->end.number < self->batch.number)
+        return 0;
+    int code = stele_shared_log_read (self->log, &end, self->batch.number, s_compare_hash, arguments, &refusal);
+    if (code == STELE_EUNAVAILABLE)
+        return s_unavailable (writer);
+    //  A later version wrote that one
+    if (code == STELE_EPROTOCOL)
+        return 0;
+    if (code)
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal.message);
+    return code? code: same;
+}
+
+//  The log does not have the batch, and another node leads, or has led: roll back
 static int
 s_give_up (stele_writer_t *writer)
 {
@@ -228,18 +264,34 @@ stele_lead_resolve (stele_writer_t *writer)
     int leads = result.code;
     if (leads < 0)
         return s_unavailable (writer);
+    bool last = s_is_end (&head.end, self->batch.number, self->batch.hash);
+    int has = last? 1: s_is_in_log (writer, &head);
+    if (has < 0)
+        return has;
+    if (has && head.safe < self->batch.number) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: it is not known yet whether a standby has the last batch");
+        return STELE_EUNAVAILABLE;
+    }
+    if (has && !(leads && last)) {
+        //  Its answers hold. The ledger folds it, with those after it
+        self->in_doubt = false;
+        self->ahead = true;
+        return STELE_EBUSY;
+    }
     if (leads == 0) {
         stele_lead_follow (writer, &head);
         return s_give_up (writer);
     }
     self->in_doubt = false;
     self->replicated = stele_shared_log_replicated (self->log);
-    if (s_is_end (&head.end, self->batch.number, self->batch.hash)) {
+    if (last) {
         stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was appended before the connection was lost",
             self->batch.number);
         self->end = head.end;
         self->ahead = true;
-        return 1;
+        //  Again: it may have failed when the batch was sent
+        int stored = stele_fold_mark (writer->ledger, &self->batch);
+        return stored? stored: 1;
     }
     if (s_is_end (&head.end, self->end.number, self->end.hash)) {
         stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was not appended, and is appended again",

@@ -120,13 +120,20 @@ s_fold (stele_writer_t *writer, int64_t upto)
 }
 
 //  Is that log a continuation of what the ledger has? A standby from which this node reads may be behind it; a log
-//  that a later writer leads is not.
+//  that a later writer leads is not, nor is one that this node leads: 'complete'.
 static int
-s_compare (stele_writer_t *writer, const stele_log_head_t *head)
+s_compare (stele_writer_t *writer, const stele_log_head_t *head, bool complete)
 {
     const stele_lead_t *self = writer->lead;
     bool ahead = self->end.number > head->end.number;
-    if (ahead && head->end.epoch <= self->end.epoch)
+    if (self->end.number == head->end.number && self->end.position != head->end.position
+    &&  memcmp (self->end.hash, head->end.hash, STELE_BATCH_HASH) == 0) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log and the ledger of this node have diverged: after "
+            "batch %" PRId64 " the log ends at position %" PRId64 ", the ledger at %" PRId64 ". Was it written without shared-log? "
+            "Start this node from a snapshot of another one", head->end.number, head->end.position, self->end.position);
+        return STELE_ELEDGER;
+    }
+    if (ahead && !complete && head->end.epoch <= self->end.epoch)
         return 0;
     if (!ahead && (self->end.number < head->end.number || memcmp (self->end.hash, head->end.hash, STELE_BATCH_HASH) == 0))
         return 0;
@@ -209,7 +216,7 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
         return 0;
     }
     if (code == 0)
-        code = s_compare (writer, head);
+        code = s_compare (writer, head, true);
     //  A leader that had lost its connection, and nothing else, keeps the producers that are connected
     if (code == 0 && (!self->leads || self->end.number > before))
         code = s_reload (writer);
@@ -261,7 +268,7 @@ s_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head, bo
         return STELE_ELEDGER;
     }
     stele_lead_follow (writer, head);
-    int code = s_compare (writer, head);
+    int code = s_compare (writer, head, false);
     if (code == 0)
         code = s_fold (writer, head->safe);
     s_note (self);
@@ -389,7 +396,9 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     int found = stele_shared_log_head (self->log, &head);
     if (found == 0 && may) {
         code = stele_shared_log_create (self->log, stele_ledger_id (writer->ledger), stele_ledger_head (writer->ledger));
-        found = code? code: stele_shared_log_head (self->log, &head);
+        //  Another node may have created it meanwhile: an empty ledger joins that one
+        found = code && code != STELE_ELEDGER? code: stele_shared_log_head (self->log, &head);
+        found = found == 0 && code? code: found;
     }
     if (found == 0)
         return stele_refuse (refusal, STELE_ENOT_FOUND, "shared-log-name", "there is no log of the name '%s' in that database, and a "

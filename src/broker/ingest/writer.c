@@ -349,10 +349,12 @@ static void
 s_keep_answers (stele_writer_t *self)
 {
     stele_answer_t *answers = self->answers;
+    //  What arrived while it was in doubt is not a part of it
+    stele_input_t **tail = self->doubted_tail? self->doubted_tail: self->inputs_tail;
     self->answers = NULL;
     stele_writer_rollback (self);
     self->kept_answers = answers;
-    self->doubted_tail = self->inputs_tail;
+    self->doubted_tail = tail;
 }
 
 //  Commit the ledger after what comes before it, whose result is 'code'
