@@ -127,7 +127,8 @@ stele_erased_hash (const stele_record_t *event, char leaf [STELE_ERASED_LEAF_SIZ
     const char *line = stele_line_make (self->lines, event, &size);
     if (!line)
         return STELE_ELEDGER;
-    stele_hash_t hash = stele_tree_leaf (self->tree, line, size);
+    //  One that was erased before keeps its hash
+    stele_hash_t hash = stele_erased_leaf (self->tree, line, size, NULL);
     for (size_t i = 0; i < STELE_HASH_BYTES; i++)
         snprintf (leaf + 2 * i, 3, "%02x", hash.bytes [i]);
     return 0;

@@ -290,12 +290,14 @@ s_name_archives (s_restore_t *self)
         char *work = s_archive_file (self->work, copies->items [i].archive.year);
         char *target = s_archive_file (self->target, copies->items [i].archive.year);
         self->named [i] = s_name_file (work, target) == 0;
-        if (!self->named [i] && errno == EEXIST && !s_is_same_file (work, target))
+        //  A look at the files changes errno
+        int error = self->named [i]? 0: errno;
+        if (error == EEXIST && !s_is_same_file (work, target))
             code = stele_refuse (self->refusal, STELE_EEXISTS, "archive", "there is another file %s: a restore writes over nothing; "
                 "move it away, the backup has the archive", target);
         else
-        if (!self->named [i] && errno != EEXIST) {
-            stele_file_reason (target, errno, reason, sizeof reason);
+        if (error && error != EEXIST) {
+            stele_file_reason (target, error, reason, sizeof reason);
             code = stele_refuse (self->refusal, STELE_EIO, "archive", "%s", reason);
         }
         free (work);

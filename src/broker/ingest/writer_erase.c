@@ -21,6 +21,7 @@ s_pack (stele_writer_t *self, const stele_span_t *id, const stele_erasure_t *era
     stele_answer_begin (self->pack, stele_ledger_last (self->ledger));
     stele_pack_key (self->pack, "task_id");
     stele_pack_text (self->pack, id->text, id->size);
+    stele_pack_key_integer (self->pack, "first_position", erasure->task);
     stele_pack_key_integer (self->pack, "time", erasure->time_us);
     stele_pack_key_integer (self->pack, "erased_position", erasure->position);
     stele_pack_key_string (self->pack, "reason", erasure->reason);

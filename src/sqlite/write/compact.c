@@ -85,7 +85,7 @@ stele_ledger_compact (stele_ledger_t *self, stele_compact_fn *fn, void *arg, ste
     int code = s_check_room (path, refusal);
     if (code)
         return code;
-    if ((code = stele_ledger_scrub (self)))
+    if ((code = stele_ledger_scrub (self, true)))
         return s_fail (self, code, refusal);
     int64_t before = s_size (path);
     code = STELE_FAULT_CODE (compact_before);

@@ -258,19 +258,28 @@ s_update_all (s_erase_t *self)
 
 //  -- refused events ------------------------------------------------------------------------
 
-static bool
-s_is_about (sqlite3_stmt *row, const char *id, size_t size)
+//  Is it about the task, or about a session of it, which 'session' finds?
+static int
+s_is_about (sqlite3_stmt *row, sqlite3_stmt *session, const char *id, size_t size)
 {
     const char *why;
     const void *event = sqlite3_column_blob (row, 1);
     size_t event_size = (size_t) sqlite3_column_bytes (row, 1);
     if (!event || stele_scan_check (event, event_size, event_size, &why))
-        return false;
+        return 0;
     stele_token_t found = stele_scan_find (event, event_size, "task_id", NULL, NULL);
-    return found.kind == STELE_SCAN_TEXT && found.size == size && memcmp (found.data, id, size) == 0;
+    if (found.kind == STELE_SCAN_TEXT && found.size == size && memcmp (found.data, id, size) == 0)
+        return 1;
+    found = stele_scan_find (event, event_size, "session_id", NULL, NULL);
+    if (found.kind != STELE_SCAN_TEXT || found.size == 0 || found.size > STELE_LIMIT_ID)
+        return 0;
+    stele_id_bind (session, 2, found.data, found.size);
+    int rc = sqlite3_step (session);
+    sqlite3_reset (session);
+    return rc == SQLITE_ROW? 1: stele_sql_code (rc);
 }
 
-//  Those about the task are emptied, and can no longer be retried
+//  Those about the task and its sessions are emptied, and can no longer be retried
 static int
 s_empty_refused (s_erase_t *self, const char *id, size_t size, int64_t time_us)
 {
@@ -278,12 +287,21 @@ s_empty_refused (s_erase_t *self, const char *id, size_t size, int64_t time_us)
     sqlite3_stmt *row = s_prepare (self, "SELECT id, event FROM main.rejected_events", &code);
     sqlite3_stmt *stmt = code? NULL: s_prepare (self, "UPDATE main.rejected_events SET event = x'c0', message = " ERASED
         ", retried_at = ifnull (retried_at, ?2) WHERE id = ?1", &code);
-    while (code == 0 && (rc = sqlite3_step (row)) == SQLITE_ROW)
-        if (s_is_about (row, id, size)) {
-            sqlite3_bind_int64 (stmt, 1, sqlite3_column_int64 (row, 0));
-            sqlite3_bind_int64 (stmt, 2, time_us);
-            code = stele_ledger_run (self->ledger, stmt);
+    sqlite3_stmt *session = code? NULL: s_prepare (self, "SELECT 1 FROM main.cli_sessions s JOIN main.tasks t"
+        " ON t.task_id = s.task_id WHERE t.id = ?1 AND s.session_id = ?2", &code);
+    if (session)
+        sqlite3_bind_int64 (session, 1, self->task);
+    while (code == 0 && (rc = sqlite3_step (row)) == SQLITE_ROW) {
+        int about = s_is_about (row, session, id, size);
+        if (about <= 0) {
+            code = about? stele_ledger_fail (self->ledger, about): 0;
+            continue;
         }
+        sqlite3_bind_int64 (stmt, 1, sqlite3_column_int64 (row, 0));
+        sqlite3_bind_int64 (stmt, 2, time_us);
+        code = stele_ledger_run (self->ledger, stmt);
+    }
+    sqlite3_finalize (session);
     sqlite3_finalize (row);
     sqlite3_finalize (stmt);
     return code? code: stele_sql_code (rc)? stele_ledger_fail (self->ledger, stele_sql_code (rc)): 0;
@@ -333,7 +351,7 @@ s_note (s_erase_t *self, const stele_erasure_t *erasure)
 static int64_t
 s_erase (s_erase_t *self, const char *id, size_t size, stele_erasure_t *erasure)
 {
-    stele_erasure_t before = { .events = 0 };
+    stele_erasure_t before = { .task = self->task };
     int code = stele_task_cache_flush (self->ledger->tasks);
     for (int table = 0; table < TABLES && code == 0; table++)
         code = s_find (self, (s_table_t) table);
@@ -344,8 +362,11 @@ s_erase (s_erase_t *self, const char *id, size_t size, stele_erasure_t *erasure)
         *erasure = before;
         return 0;
     }
+    erasure->task = self->task;
     erasure->position = self->ledger->next;
-    erasure->events = before.events + (int64_t) self->count;
+    //  A backup may have events that were erased before they were written to it
+    int64_t count = (int64_t) self->count > erasure->events? (int64_t) self->count: erasure->events;
+    erasure->events = before.events + count;
     //  What is replaced is overwritten with zeros, in the pages that this transaction changes
     code = stele_sql_exec (self->ledger->db, "PRAGMA secure_delete = ON");
     code = code? stele_ledger_fail (self->ledger, code): s_hash_all (self);
@@ -409,6 +430,28 @@ s_is (const stele_record_t *event, stele_field_t field, const char *text)
     return value->kind == STELE_VALUE_TEXT && value->size == strlen (text) && memcmp (value->text, text, value->size) == 0;
 }
 
+//  The id of the task with that first event; *size 0: there is none
+static int
+s_id_of (s_erase_t *self, int64_t task, char id [STELE_LIMIT_ID], size_t *size)
+{
+    int code;
+    char room [STELE_ID_TEXT];
+    *size = 0;
+    sqlite3_stmt *stmt = s_prepare (self, "SELECT task_id FROM main.tasks WHERE id = ?1"
+        " UNION ALL SELECT task_id FROM main.archived_tasks WHERE id = ?1", &code);
+    if (code)
+        return code;
+    sqlite3_bind_int64 (stmt, 1, task);
+    int rc = sqlite3_step (stmt);
+    const char *text = rc == SQLITE_ROW? stele_id_column (stmt, 0, room, size): NULL;
+    if (text && *size <= STELE_LIMIT_ID)
+        memcpy (id, text, *size);
+    else
+        *size = 0;
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc)? stele_ledger_fail (self->ledger, stele_sql_code (rc)): 0;
+}
+
 int
 stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
     stele_refusal_t *refusal)
@@ -420,7 +463,8 @@ stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, ste
     stele_erasure_t erasure = { .time_us = event->values [STELE_TIME].integer };
     int code;
     s_erase_t reading = { .ledger = self };
-    sqlite3_stmt *stmt = s_prepare (&reading, "SELECT json_extract (?1, '$.reason'), json_extract (?1, '$.time')", &code);
+    sqlite3_stmt *stmt = s_prepare (&reading, "SELECT json_extract (?1, '$.reason'), json_extract (?1, '$.time'),"
+        " json_extract (?1, '$.events'), json_extract (?1, '$.first_position')", &code);
     if (code)
         return code;
     stele_sql_bind_value (stmt, 1, details);
@@ -428,8 +472,15 @@ stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, ste
         snprintf (erasure.reason, sizeof erasure.reason, "%s", (const char *) sqlite3_column_text (stmt, 0));
         if (sqlite3_column_type (stmt, 1) == SQLITE_INTEGER)
             erasure.time_us = sqlite3_column_int64 (stmt, 1);
+        erasure.events = sqlite3_column_int64 (stmt, 2);
+        erasure.task = sqlite3_column_int64 (stmt, 3);
     }
     sqlite3_finalize (stmt);
-    int64_t erased = stele_ledger_erase (self, target->text, target->size, fn, arg, &erasure, refusal);
+    //  Its id may have had what looks like a secret: then the target is masked
+    char id [STELE_LIMIT_ID];
+    size_t size = 0;
+    if (erasure.task && (code = s_id_of (&reading, erasure.task, id, &size)))
+        return code;
+    int64_t erased = stele_ledger_erase (self, size? id: target->text, size? size: target->size, fn, arg, &erasure, refusal);
     return erased == STELE_ENOT_FOUND || erased >= 0? 0: (int) erased;
 }

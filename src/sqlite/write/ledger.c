@@ -225,7 +225,7 @@ s_scrub (stele_ledger_t *self)
     if (!self->scrub || now_ms < self->scrub_ms)
         return 0;
     self->scrub_ms = now_ms + SCRUB_RETRY_MS;
-    int code = stele_ledger_scrub (self);
+    int code = stele_ledger_scrub (self, false);
     self->scrub = code != 0;
     if (code == STELE_EIO)
         return code;

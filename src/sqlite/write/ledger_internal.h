@@ -289,9 +289,10 @@ int
 void
     stele_ledger_recall_close (stele_ledger_t *self);
 
-//  Remove what archives and the log still have of erased tasks, outside a batch. Returns 0 or a code; it may be tried again.
+//  Remove what archives and the log still have of erased tasks, outside a batch. 'wait': for a moment, for programs that read
+//  them; no commit can be made meanwhile. Returns 0 or a code; it may be tried again.
 int
-    stele_ledger_scrub (stele_ledger_t *self);
+    stele_ledger_scrub (stele_ledger_t *self, bool wait);
 
 //  At a start: whether there are erased tasks. Sets self->scrub; returns 0 or a code.
 int

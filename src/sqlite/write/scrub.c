@@ -62,7 +62,7 @@ s_delete_erased (stele_ledger_t *self, sqlite3 *db)
 }
 
 static int
-s_scrub_archive (stele_ledger_t *self, int64_t year)
+s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
 {
     stele_refusal_t refusal;
     char *path = stele_archive_path (stele_place_path (self->place), year);
@@ -70,6 +70,8 @@ s_scrub_archive (stele_ledger_t *self, int64_t year)
     //  A missing one is reported by whatever needs it
     if (path && access (path, F_OK) == 0) {
         sqlite3 *db = stele_archive_open (path, self->file_mode, NULL, &refusal);
+        if (db && !wait)
+            sqlite3_busy_timeout (db, 0);
         code = db? s_delete_erased (self, db): refusal.code;
         sqlite3_close (db);
     }
@@ -86,18 +88,42 @@ stele_ledger_scrub_needed (stele_ledger_t *self)
     return code;
 }
 
-int
-stele_ledger_scrub (stele_ledger_t *self)
+//  One that cannot be opened or written now is tried again, and keeps nothing else from being scrubbed
+static int
+s_scrub_archives (stele_ledger_t *self, bool wait)
 {
-    int rc = SQLITE_DONE, code = STELE_FAULT_CODE (scrub_before);
-    sqlite3_stmt *stmt = code? NULL: stele_sql_prepare (self->db, "SELECT id FROM main.archives");
-    while (code == 0 && stmt && (rc = sqlite3_step (stmt)) == SQLITE_ROW)
-        code = s_scrub_archive (self, sqlite3_column_int64 (stmt, 0));
+    int rc = SQLITE_DONE, failed = 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT id FROM main.archives");
+    if (!stmt)
+        return stele_sql_code (sqlite3_errcode (self->db));
+    while ((rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        int code = s_scrub_archive (self, sqlite3_column_int64 (stmt, 0), wait);
+        failed = failed? failed: code;
+    }
     sqlite3_finalize (stmt);
-    if (code == 0)
-        code = stele_sql_code (rc);
-    if (code == 0)
-        code = stele_ledger_make_room (self);
-    STELE_FAULT (scrub_after);
+    return stele_sql_code (rc)? stele_sql_code (rc): failed == STELE_EIO? STELE_EUNAVAILABLE: failed;
+}
+
+//  The log of the ledger
+static int
+s_scrub_log (stele_ledger_t *self, bool wait)
+{
+    int busy_ms = (int) stele_sql_integer (self->db, "PRAGMA busy_timeout", 0);
+    if (!wait)
+        sqlite3_busy_timeout (self->db, 0);
+    int code = stele_ledger_make_room (self);
+    sqlite3_busy_timeout (self->db, busy_ms);
     return code;
+}
+
+int
+stele_ledger_scrub (stele_ledger_t *self, bool wait)
+{
+    int code = STELE_FAULT_CODE (scrub_before);
+    if (code)
+        return code;
+    int archives = s_scrub_archives (self, wait);
+    code = s_scrub_log (self, wait);
+    STELE_FAULT (scrub_after);
+    return code? code: archives;
 }
