@@ -79,15 +79,16 @@ http_call_timeout_ms (const http_call_t *self)
 //  -- its answer --------------------------------------------------------------------------------------
 
 //  The position that an answer shows: that of the record, if it is of one, so that its ETag lasts as long as the
-//  record does; else the head
+//  record does; else the head. An erasure changes a record without its position: the hash is of what is in it.
 static int64_t
-s_shown_position (const http_call_t *self, const stele_map_t *answer, int64_t head)
+s_shown_position (const stele_map_t *answer, int64_t head, uint32_t *hash)
 {
-    stele_map_t task;
+    stele_map_t record;
     int64_t position = head;
-    if (stele_map_map (answer, "task", &task) || stele_map_map (answer, "session", &task))
-        stele_map_integer (&task, "position", &position);
-    (void) self;
+    if (stele_map_map (answer, "task", &record) || stele_map_map (answer, "session", &record)) {
+        stele_map_integer (&record, "position", &position);
+        *hash = (uint32_t) crc32 (*hash, record.data, (uInt) record.size);
+    }
     return position;
 }
 
@@ -107,8 +108,9 @@ s_is_known (const http_call_t *self, const stele_map_t *answer, int64_t head)
     char etag [64];
     if (!self->route->cached || !*self->server->ledger)
         return false;
-    snprintf (etag, sizeof etag, "W/\"%.8s-%" PRId64 "-%08" PRIx32 "\"", self->server->ledger,
-        s_shown_position (self, answer, head), s_query_hash (request));
+    uint32_t hash = s_query_hash (request);
+    int64_t position = s_shown_position (answer, head, &hash);
+    snprintf (etag, sizeof etag, "W/\"%.8s-%" PRId64 "-%08" PRIx32 "\"", self->server->ledger, position, hash);
     http_conn_field (self->conn, "ETag", "%s", etag);
     http_span_t known = request->head.fields [HTTP_IF_NONE_MATCH];
     return http_span_is (known, "*") || http_span_lists (known, etag) || http_span_lists (known, etag + 2);

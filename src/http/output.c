@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 #include "base/memory.h"
 #include "http/output.h"
 #include "http/params.h"
@@ -80,12 +81,12 @@ s_send (http_call_t *call, const stele_map_t *event, stele_token_t content, int6
     http_server_fields (call->server, call->conn, head);
     http_conn_field (call->conn, "Content-Disposition", "attachment; filename=\"output-%" PRId64 "\"", self->id);
     http_conn_field (call->conn, "Content-Security-Policy", "sandbox");
-    http_conn_field (call->conn, "Cache-Control", "%s", request->actor? "private, no-cache":
-        "private, max-age=86400, immutable");
+    http_conn_field (call->conn, "Cache-Control", "private, no-cache");
     http_conn_field (call->conn, "Accept-Ranges", "bytes");
-    //  An event never changes: a strong ETag
+    //  An event never changes, unless its task is erased: a strong ETag
     if (*call->server->ledger) {
-        snprintf (etag, sizeof etag, "\"%.8s-%" PRId64 "\"", call->server->ledger, self->id);
+        snprintf (etag, sizeof etag, "\"%.8s-%" PRId64 "-%08lx\"", call->server->ledger, self->id,
+            crc32 (0, (const Bytef *) content.data, content.size));
         http_conn_field (call->conn, "ETag", "%s", etag);
         if (http_span_lists (request->head.fields [HTTP_IF_NONE_MATCH], etag)) {
             http_conn_answer (call->conn, 304, "", "", 0, false);

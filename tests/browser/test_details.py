@@ -94,7 +94,7 @@ class Details(browser.BrowserTest):
             if (path !== 'v1/stats') return answer;
             const stats = await answer.json();
             Object.assign(stats.search, {lag_events: 87, lag_limit: 512});
-            Object.assign(stats.rollup, {lag_events: 50000});
+            Object.assign(stats.rollup, {lag_events: 50000, lag_limit: 20000});
             return new Response(JSON.stringify(stats), answer);
         }; location.hash = '#/storage'""")
         self.tab.wait("tbody tr", "Text index")

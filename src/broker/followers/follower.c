@@ -23,6 +23,7 @@
 #define SAMPLE_MS 250               // Shortest time over which the rate of events is measured
 #define LOADED 5000                 // Events per second: fewer leave room for followers
 #define REST 2                      // Times as long as the last portion took
+#define REST_MAX_MS 2000            // A portion that takes long waited for a disk, or the process was stopped
 
 static void
 s_take (stele_follower_t *self, const stele_announcement_t *announcement)
@@ -116,7 +117,8 @@ stele_follower_sample (stele_follower_t *self, int64_t now_ms)
 int64_t
 stele_follower_rest_ms (const stele_follower_t *self, int64_t begun_ms)
 {
-    return self->loaded? (stele_clock_steady_ms () - begun_ms) * REST: 0;
+    int64_t rest_ms = self->loaded? (stele_clock_steady_ms () - begun_ms) * REST: 0;
+    return rest_ms < REST_MAX_MS? rest_ms: REST_MAX_MS;
 }
 
 bool

@@ -147,18 +147,24 @@ s_listen (s_pipeline_t *self, const char *endpoint, stele_refusal_t *refusal)
     return stele_follower_bind (&self->follower, self->socket, "pipeline-out", endpoint, refusal);
 }
 
-static void
+//  False: it cannot be read now
+static bool
 s_load_cursor (s_pipeline_t *self)
 {
     int64_t cursor = stele_reader_follower (self->follower.reader, NAME);
     //  Read after it: a node that follows commits both meanwhile
     int64_t head = stele_reader_head (self->follower.reader);
-    if (head >= 0 && cursor > head) {
+    int code = head < 0? (int) head: cursor < -1? (int) cursor: 0;      // -1: there is none yet
+    stele_follower_read (&self->follower, NAME, self->cursor, code);
+    if (code)
+        return false;
+    if (cursor > head) {
         stele_log_warning (NAME, NAME ": %lld events were pushed, but the ledger has only %lld; continuing from there",
             (long long) cursor, (long long) head);
         cursor = head;
     }
     self->cursor = self->saved = cursor > 0? cursor: 0;
+    return true;
 }
 
 //  End the connections, with what is in their queues
@@ -189,9 +195,8 @@ s_set_role (s_pipeline_t *self)
 {
     if (self->pushes && !self->follower.leads)
         s_end_connections (self);
-    if (!self->pushes || !self->follower.leads)
-        s_load_cursor (self);
-    self->pushes = self->follower.leads;
+    bool loaded = self->pushes && self->follower.leads? true: s_load_cursor (self);
+    self->pushes = self->follower.leads && loaded;
     self->follower.ignore_heads = !self->pushes;
 }
 
@@ -226,8 +231,7 @@ s_open (void *arg, stele_refusal_t *refusal)
     s_pipeline_t *self = arg;
     const stele_settings_t *settings = self->follower.settings;
     char endpoint [80];
-    s_load_cursor (self);
-    self->pushes = self->follower.leads;
+    self->pushes = s_load_cursor (self) && self->follower.leads;
     self->unread = stele_send_quota_new (0, QUEUE_BYTES);
     self->writer = zsock_new (ZMQ_DEALER);
     assert (self->writer);

@@ -135,7 +135,9 @@ s_write_kept (s_seal_t *self, const stele_note_t *note)
         memcpy (name, self->kept, sizeof name);
     if (asprintf (&folder, "%s/" STELE_REPOSITORY_CHECKPOINTS, self->follower.settings->backup) < 0 || asprintf (&path, "%s/%s", folder, name) < 0)
         abort ();
-    int code = mkdir (folder, 0700) == 0 || errno == EEXIST? stele_note_save (note, path, &self->refusal): 0;
+    int code = mkdir (folder, 0700) == 0 || errno == EEXIST? stele_note_save (note, path, &self->refusal):
+        stele_refuse (&self->refusal, errno == ENOSPC || errno == EDQUOT? STELE_EFULL: STELE_EIO, "note", "cannot make '%.300s': %s",
+            folder, strerror (errno));
     if (code == 0) {
         memcpy (self->kept, name, sizeof name);
         self->kept_size = note->size;

@@ -26,6 +26,7 @@
 #define TICK_MS 250
 #define RETRY_MS 2000
 #define PORTION_EVENTS 2000
+#define CATCHING_UP 50000           // Events behind the head: it does not rest
 //  Text that is not durable yet: write the open end early
 #define FLUSH_BYTES (8 * 1024 * 1024)
 #define FLUSH_MS_MIN 1000
@@ -307,12 +308,14 @@ s_follow (s_segments_t *self, bool now)
     return code;
 }
 
-//  After a portion that was begun then. The end of the log has to be durable in time: no rest in the second half of backup-lag.
+//  After a portion that was begun then. The end of the log has to be durable in time: no rest in the second half of backup-lag,
+//  nor far behind, since each segment that is complete begins that time again.
 static int64_t
 s_rest_ms (const s_segments_t *self, int64_t begun_ms)
 {
     bool early = begun_ms - self->flushed_ms < self->follower.settings->backup_lag_s * 500;
-    return early? stele_follower_rest_ms (&self->follower, begun_ms): 0;
+    bool near = self->follower.head - stele_segment_writer_next (self->writer) < CATCHING_UP;
+    return early && near? stele_follower_rest_ms (&self->follower, begun_ms): 0;
 }
 
 static int

@@ -103,6 +103,8 @@ s_run_in_snapshot (stele_query_t *self, const stele_operation_t *operation, stel
 void
 stele_query_begin_together (stele_query_t *self)
 {
+    //  Those of an earlier request were in its bytes, which are gone
+    stele_reader_set_users (self->reader, NULL, 0);
     stele_reader_set_deadline (self->reader, self->settings->request_ms);
     if (stele_reader_begin (self->reader))
         return;

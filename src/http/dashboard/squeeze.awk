@@ -10,7 +10,7 @@
 # Whether a / after 'before' begins a regular expression
 function begins_regex(before)
 {
-    return before ~ /([(,=:?!&|{;[]|^|(^|[^A-Za-z0-9_$])return) ?$/
+    return before ~ /([(,=:?!&|{;[>]|^|(^|[^A-Za-z0-9_$])return) ?$/
 }
 
 # The length of the text at the beginning of 'rest' that ends with 'quote'

@@ -20,6 +20,12 @@ class Problem extends Error {
 export const session = store(null);
 export const may = (role) => Boolean(session.get()?.roles?.includes(role));
 
+// A request was refused with 401. Several may be in flight: the first one knows that there was a session.
+function refused(why) {
+    const who = session.get();
+    session.set({ signedOut: true, why: who?.name ? "The session has ended: sign in again." : who?.why ?? why });
+}
+
 // Changes when everything has to be read again: a new ledger, a new session, events that were missed
 export const epoch = store(0);
 export const readAgain = () => epoch.set(epoch.get() + 1);
@@ -62,7 +68,7 @@ export async function request(method, path, { query, body, headers, signal } = {
         return value;
     const problem = new Problem(answer.status, value);
     if (answer.status === 401 && path !== "v1/session")
-        session.set({ signedOut: true, why: problem.message });
+        refused(problem.message);
     throw problem;
 }
 
@@ -75,7 +81,7 @@ export async function loadSession() {
         session.set(await get("v1/session"));
     } catch (error) {
         if (error.status === 401)
-            session.set({ signedOut: true, why: session.get()?.name ? "The session has ended: sign in again." : "" });
+            refused("");
         else
             setTimeout(loadSession, 2000);
     }
