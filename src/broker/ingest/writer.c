@@ -178,6 +178,10 @@ stele_writer_begin (stele_writer_t *self)
     if (self->open)
         return 0;
     int code = stele_ledger_begin (self->ledger);
+    //  What a broker alone writes no shared log has: the ledger has no place in one any more
+    if (code == 0 && !self->lead && !self->unmarked
+    && (code = stele_ledger_replay_note (self->ledger, "log", "\xc0", 1)))
+        stele_ledger_rollback (self->ledger);
     self->open = code == 0;
     self->batch_after = stele_ledger_last (self->ledger);
     return code;
@@ -378,6 +382,7 @@ s_finish (stele_writer_t *self, int code)
             return code;
         }
         self->open = false;
+        self->unmarked = true;
         stele_lead_committed (self->lead);
         if (self->redis_mode)
             stele_writer_update_live_records (self);

@@ -96,6 +96,7 @@ typedef struct {
     stele_pack_t *audit;            // The audit event of a request
     //  The batch
     bool open;                      // A transaction is open
+    bool unmarked;                  // Without a shared log: the ledger has no mark of one
     int64_t batch_events;
     size_t batch_bytes;
     stele_input_t *inputs, **inputs_tail;
