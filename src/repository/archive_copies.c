@@ -139,7 +139,7 @@ stele_archive_copy_sound (const stele_archive_copy_t *self, const char *path, ch
 }
 
 int
-stele_archive_copy_hash (const char *file, char sha256 [65], stele_refusal_t *refusal)
+stele_archive_copy_hash (const char *file, char sha256 [65], stele_packed_stop_fn *stop, void *arg, stele_refusal_t *refusal)
 {
     unsigned char digest [EVP_MAX_MD_SIZE];
     int handle = stele_file_open (file, O_RDONLY, 0), done;
@@ -148,16 +148,22 @@ stele_archive_copy_hash (const char *file, char sha256 [65], stele_refusal_t *re
     EVP_MD_CTX *context = EVP_MD_CTX_new ();
     char *portion = stele_memory_new (PORTION_BYTES);
     ssize_t size;
+    int64_t read_bytes = 0;
+    bool stopped = false;
     done = context && EVP_DigestInit_ex (context, EVP_sha256 (), NULL);
     assert (done);
-    while ((size = read (handle, portion, PORTION_BYTES)) > 0 || (size < 0 && errno == EINTR))
-        if (size > 0)
+    while (!stopped && ((size = read (handle, portion, PORTION_BYTES)) > 0 || (size < 0 && errno == EINTR)))
+        if (size > 0) {
             EVP_DigestUpdate (context, portion, (size_t) size);
+            stopped = stop && stop (read_bytes += size, arg);
+        }
     int error = errno;
     EVP_DigestFinal_ex (context, digest, NULL);
     EVP_MD_CTX_free (context);
     free (portion);
     close (handle);
+    if (stopped)
+        return stele_refuse (refusal, STELE_ETIMEOUT, "backup", "stopped");
     if (size < 0)
         return stele_repository_refuse (refusal, file, error);
     for (int i = 0; i < 32; i++)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include "ledger/snapshot.h"
 #include "model/refusal.h"
+#include "repository/packed_file.h"
 #include "wire/map.h"
 #include "wire/pack.h"
 
@@ -57,9 +58,10 @@ void
 char *
     stele_archive_copy_path (const stele_archive_copy_t *self, const char *path, const char *ending);
 
-/*  Compute the SHA-256 of a file as hex digits. Returns 0, or a code with the refusal. */
+/*  Compute the SHA-256 of a file as hex digits. 'stop', unless it is NULL, is called per portion, and ends it if it returns true.
+    Returns 0, or a code with the refusal (STELE_ETIMEOUT: stopped).         */
 int
-    stele_archive_copy_hash (const char *file, char sha256 [65], stele_refusal_t *refusal);
+    stele_archive_copy_hash (const char *file, char sha256 [65], stele_packed_stop_fn *stop, void *arg, stele_refusal_t *refusal);
 
 /*  Is the file there, with that size? Otherwise what is wrong is printed.   */
 bool

@@ -276,7 +276,7 @@ s_is_same_file (const char *one, const char *other)
 {
     char first [65], second [65];
     stele_refusal_t unused;
-    return stele_archive_copy_hash (one, first, &unused) == 0 && stele_archive_copy_hash (other, second, &unused) == 0
+    return stele_archive_copy_hash (one, first, NULL, NULL, &unused) == 0 && stele_archive_copy_hash (other, second, NULL, NULL, &unused) == 0
         && strcmp (first, second) == 0;
 }
 

@@ -20,6 +20,7 @@
 #include "broker/common/log.h"
 #include "broker/followers/snapshot_job.h"
 #include "fault/fault.h"
+#include "ledger/erase.h"
 #include "ledger/reader.h"
 #include "ledger/snapshot.h"
 #include "repository/packed_file.h"
@@ -288,7 +289,7 @@ s_name_archive (s_job_t *self, stele_archive_copy_t *copy, const char *packed)
 {
     char reason [400];
     char *final = stele_archive_copy_path (copy, self->settings->backup, "");
-    int code = stele_archive_copy_hash (packed, copy->sha256, &self->refusal);
+    int code = stele_archive_copy_hash (packed, copy->sha256, s_on_portion, self, &self->refusal);
     if (code == 0 && (rename (packed, final) != 0 || stele_file_sync_folder (final) != 0)) {
         stele_file_reason (final, errno, reason, sizeof reason);
         code = stele_refuse (&self->refusal, STELE_EIO, "backup", "%s", reason);
@@ -308,7 +309,7 @@ s_use_again (s_job_t *self, stele_archive_copy_t *copy)
     ||  strcmp (before->archive.archive_id, copy->archive.archive_id) != 0)
         return false;
     char *file = stele_archive_copy_path (before, self->settings->backup, "");
-    bool whole = stele_archive_copy_hash (file, sha256, &self->refusal) == 0 && strcmp (sha256, before->sha256) == 0;
+    bool whole = stele_archive_copy_hash (file, sha256, s_on_portion, self, &self->refusal) == 0 && strcmp (sha256, before->sha256) == 0;
     free (file);
     if (!whole)
         return false;
@@ -325,6 +326,8 @@ s_copy_archive (s_job_t *self, stele_archive_copy_t *copy)
     stele_snapshot_archive_state (self->settings->ledger, copy->archive.year, copy->state);
     if (s_use_again (self, copy))
         return 0;
+    if (s_stopped (self))
+        return stele_refuse (&self->refusal, STELE_ETIMEOUT, "backup", "stopped");
     stele_archive_copy_name (copy, self->entry.time_us);
     char *files [] = {
         stele_archive_copy_path (copy, self->settings->backup, ".copy.part"),
@@ -415,6 +418,32 @@ s_clean (s_job_t *self)
             unlink (files [i]);
         free (files [i]);
     }
+    self->copy = self->packed = self->scratch = self->final = NULL;
+}
+
+//  A task that was erased after the ledger was copied has left its archive, where that copy says it is
+static bool
+s_erased_meanwhile (const s_job_t *self)
+{
+    stele_refusal_t unused;
+    stele_reader_t *reader = stele_reader_open (self->settings->ledger, &unused);
+    bool erased = reader && stele_reader_last_erasure (reader) > self->entry.facts.position;
+    stele_reader_close (&reader);
+    return erased;
+}
+
+static int
+s_take (s_job_t *self)
+{
+    int code = s_copy (self);
+    stele_thread_nice (NICE);
+    if (code == 0)
+        code = s_compress (self);
+    if (code == 0)
+        code = s_verify (self);
+    if (code == 0)
+        code = s_copy_archives (self);
+    return code;
 }
 
 void
@@ -426,15 +455,11 @@ stele_snapshot_job (zsock_t *pipe, void *args)
     stele_thread_name ("snapshot");
     stele_thread_nice (NICE_COPY);
     int code = s_prepare (&self);
-    if (code == 0)
-        code = s_copy (&self);
-    stele_thread_nice (NICE);
-    if (code == 0)
-        code = s_compress (&self);
-    if (code == 0)
-        code = s_verify (&self);
-    if (code == 0)
-        code = s_copy_archives (&self);
+    if (code == 0 && (code = s_take (&self)) == STELE_ELEDGER && s_erased_meanwhile (&self)) {
+        s_clean (&self);
+        memset (&self.entry, 0, sizeof self.entry);
+        code = s_take (&self);
+    }
     if (code == 0)
         code = s_publish (&self);
     STELE_FAULT (snapshot_published);

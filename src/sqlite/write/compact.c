@@ -47,6 +47,21 @@ s_vacuum (sqlite3 *db)
     return code? code: faults? STELE_ELEDGER: 0;
 }
 
+//  For each file, before the first one is changed
+static int
+s_check_all (stele_ledger_t *self, stele_refusal_t *refusal)
+{
+    int code = s_check_room (stele_place_path (self->place), refusal);
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT id FROM main.archives");
+    while (stmt && code == 0 && sqlite3_step (stmt) == SQLITE_ROW) {
+        char *path = stele_archive_path (stele_place_path (self->place), sqlite3_column_int64 (stmt, 0));
+        code = path? s_check_room (path, refusal): stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
+        sqlite3_free (path);
+    }
+    sqlite3_finalize (stmt);
+    return code;
+}
+
 static int
 s_compact_archive (stele_ledger_t *self, int64_t year, stele_compact_fn *fn, void *arg, stele_refusal_t *refusal)
 {
@@ -82,7 +97,7 @@ int
 stele_ledger_compact (stele_ledger_t *self, stele_compact_fn *fn, void *arg, stele_refusal_t *refusal)
 {
     const char *path = stele_place_path (self->place);
-    int code = s_check_room (path, refusal);
+    int code = s_check_all (self, refusal);
     if (code)
         return code;
     if ((code = stele_ledger_scrub (self, true)))

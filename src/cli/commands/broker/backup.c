@@ -264,7 +264,7 @@ s_check_archives (const char *path, stele_snapshot_entry_t *entry, const stele_s
         if (read && before->sound && strcmp (read->file, copy->file) == 0)
             continue;
         char *file = stele_archive_copy_path (copy, path, "");
-        if (stele_archive_copy_hash (file, sha256, &refusal) || strcmp (sha256, copy->sha256) != 0) {
+        if (stele_archive_copy_hash (file, sha256, NULL, NULL, &refusal) || strcmp (sha256, copy->sha256) != 0) {
             entry->sound = false;
             snprintf (entry->fault, sizeof entry->fault, refusal.code? "its copy of an archive, %s, cannot be read":
                 "its copy of an archive, %s, is damaged", copy->file);
