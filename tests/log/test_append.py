@@ -62,6 +62,35 @@ class Append(nodes.Case):
         writer.ask("append 1 100")
         self.assertEqual(self.pair.primary.sql("SELECT count(*) FROM %s_0" % table), "1")
 
+    def partitions(self):
+        """The numbers of those of this log."""
+        table = "stele_log_" + self.ledger.replace("-", "")
+        rows = self.pair.primary.sql("SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = '%s'::regclass" % table)
+        return sorted(int(row.split("_")[-1]) for row in rows.split())
+
+    def writer_after(self, number):
+        """A node that leads a log of so many batches, which have been trimmed."""
+        writer = self.node("a")
+        self.assertEqual(writer.ask("create %s 0" % self.ledger), "ok")
+        self.pair.primary.sql("UPDATE stele_heads SET number = %d, safe = %d WHERE name = '%s'" % (number, number, self.log))
+        self.assertEqual(writer.ask("lead"), "leads 1 %d 0" % number)
+        return writer
+
+    def test_writer_that_never_renews_makes_its_partitions(self):
+        writer = self.writer_after(99997)
+        self.assertEqual(self.partitions(), [0, 1])
+        #   Each append is a sign of life, so nothing else is sent under load
+        for number in range(99998, 100002):
+            self.assertEqual(writer.ask("append 1 10"), "durable %d 1" % number)
+        self.assertEqual(self.partitions(), [0, 1, 2])
+
+    def test_partition_that_was_lost_with_a_primary_is_made_again(self):
+        writer = self.writer_after(99998)
+        self.pair.primary.sql("DROP TABLE stele_log_%s_1" % self.ledger.replace("-", ""))
+        self.assertEqual(writer.ask("lead"), "leads 2 99998 0")
+        for number in (99999, 100000):
+            self.assertEqual(writer.ask("append 1 10"), "durable %d 2" % number)
+
     def test_log_of_another_ledger_is_refused(self):
         self.writer()
         other = self.node("b")
@@ -158,6 +187,18 @@ class Unreplicated(nodes.Case):
         self.pair.primary.configure(synchronous_standby_names="")
         self.assertRegex(writer.ask("append 1 10"), "^unavailable synchronous_standby_names was emptied")
         self.assertEqual(self.count("true"), 1)
+
+    def test_append_is_refused_when_commits_are_not_synchronous_any_more(self):
+        writer = self.writer()
+        self.addCleanup(lambda: self.pair.primary.configure(synchronous_commit="on", fsync="on"))
+        for count, (name, value) in enumerate((("synchronous_commit", "local"), ("fsync", "off")), 1):
+            self.assertRegex(writer.ask("append 1 10"), "^durable %d " % count)
+            self.pair.primary.configure(**{name: value})
+            self.assertRegex(writer.ask("append 1 10"), "^unavailable .*synchronous_commit or fsync is not on any more")
+            self.assertRegex(writer.ask("lead"), "^unauthorized .*%s = %s" % (name, value))
+            self.assertEqual(self.count("true"), count)
+            self.pair.primary.configure(**{name: "on"})
+            self.assertRegex(writer.ask("lead"), "^leads %d %d " % (count + 1, count))
 
 
 class Settings(unittest.TestCase):

@@ -207,6 +207,52 @@ class Follow(Brokers):
         with self.assertRaisesRegex(AssertionError, "the log is that of ledger .* this ledger is"):
             self.broker("a")
 
+    def test_ledger_that_was_written_without_the_log_is_refused(self):
+        writer, *followers = [self.broker(name, role=role) for name, role in (("a", "auto"), ("b", "follower"), ("c", "follower"))]
+        position = self.publish(self.clients.producer(writer.events, "p"), 3)
+        for follower in followers:
+            self.await_position(follower, position)
+        for broker in (writer, *followers):
+            self.assertEqual(broker.stop(), 0)
+        #   Events, or no more than a producer
+        for name, events in (("a", 4), ("b", 0)):
+            alone = harness.Steled(os.path.join(self.folder, name))
+            self.addCleanup(alone.kill)
+            producer = self.clients.producer(alone.events, "q")
+            if events:
+                self.publish(producer, events)
+            self.assertEqual(alone.stop(), 0)
+            with self.assertRaisesRegex(AssertionError, "[Ss]tart this node from a snapshot"):
+                self.broker(name)
+        #   The log is as it was, and goes on without them
+        self.askers.clear()
+        writer, follower = self.broker("c"), self.broker("d")
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "r")), position + 1)
+        self.await_position(follower, position + 1)
+        self.assert_equal(writer, follower)
+
+    def test_node_does_not_lead_on_a_log_that_lost_batches_with_their_epochs(self):
+        heads = []
+        for name in ("p", "q", "r"):
+            writer = self.broker("a")
+            producer = self.clients.producer(writer.events, name)
+            position = self.publish(producer)
+            self.assertEqual(writer.stop(), 0)
+            heads.append(self.pair.primary.sql("SELECT epoch, number, position, hash FROM stele_heads WHERE name = '%s'" % self.log))
+        follower = self.broker("b", role="follower")
+        self.await_position(follower, position)
+        self.assertEqual(follower.stop(), 0)
+        #   As after a restore of PostgreSQL from a backup. Each node raises the epoch once, to one that it knows
+        epoch, number, position, digest = heads[0].split("|")
+        self.assertGreater(int(heads[2].split("|")[0]), int(epoch) + 1)
+        self.pair.primary.sql("DELETE FROM stele_log WHERE ledger = '%s' AND number > %s" % (producer.welcome["ledger"], number))
+        self.pair.primary.sql("UPDATE stele_heads SET epoch = %s, number = %s, safe = %s, position = %s, hash = '%s' WHERE name = '%s'"
+                              % (epoch, number, number, position, digest, self.log))
+        for name in "ab":
+            with self.assertRaisesRegex(AssertionError, "have diverged: the log ends with batch %s, the ledger has batch" % number):
+                self.broker(name)
+            self.pair.primary.sql("UPDATE stele_heads SET seen = to_timestamp(0) WHERE name = '%s'" % self.log)
 
     def test_node_stops_at_a_batch_of_a_later_version_and_continues_after_the_upgrade(self):
         writer = self.broker("a")
