@@ -212,6 +212,8 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     if (code == 0 && self->end.number < head->end.number) {
         //  It could not fold all of it, and follows; another node, or one of a later version, may lead at once
         self->leads = false;
+        *self->writer_name = *self->writer_events = *self->writer_requests = 0;
+        s_show (writer, head->end.epoch);
         stele_shared_log_resign (self->log);
         return 0;
     }
