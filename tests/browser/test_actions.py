@@ -213,6 +213,23 @@ class Roles(browser.BrowserTest):
         self.tab.wait(".signin", "The session has ended")
         self.assertNotIn("job-", self.tab.text())
 
+    def test_end_of_the_session_is_the_reason_whichever_request_finds_it(self):
+        self.allowed = ["401", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+        for paths in (["v1/session", "v1/stats/failures"], ["v1/stats/failures", "v1/session"]):
+            with self.subTest(first=paths[0]):
+                self.sign_in("reader", "tasks")
+                self.tab.wait(".health", "refused events")      # From the stream, whose end makes the page ask for its session
+                self.tab.run("""window.held = {}; location.hash = '#/failures'; window.fetch = path => new Promise(done => {
+                    held[path.split('?')[0]] = () => done({ok: false, status: 401, text: async () => '{"detail": "this server needs a token"}'})})""")
+                self.http.kill()
+                harness.wait_until(lambda: self.tab.run("return arguments[0].every(path => held[path])", paths), "both requests")
+                self.start_http(listen="127.0.0.1:%d" % self.http.port)
+                self.tab.run("held[arguments[0]]()", paths[0])
+                self.tab.wait(".signin", "The session has ended")
+                #   What the second one changes is done before a timer that begins after it
+                self.tab.driver.execute_async_script("held[arguments[0]](); setTimeout(arguments[1])", paths[1])
+                self.tab.wait(".signin", "The session has ended")
+
     def test_next_user_sees_nothing_of_the_one_before(self):
         self.sign_in("reader")
         self.tab.wait(".figure", "events committed /s")

@@ -108,6 +108,7 @@ class Dashboard(web.WebTest):
             ("f } , ` + g;", "f } , `+g;"),
             ("x = / = [/ ]+ \\/ /g.test(a / b / c);", "x=/ = [/ ]+ \\/ /g.test(a/ b/ c);"),
             ("return / = /.test(a) ? 1 / 2 : (3) / 4; // x / y", "return/ = /.test(a)?1/ 2:(3)/ 4;"),
+            ("f = (a) => / x  , y/.test(a);", "f=(a)=>/ x  , y/.test(a);"),
             ('const url = "https://a.invalid/ = b"; // c', 'const url="https://a.invalid/ = b";')]
         done = self.join("".join(line + "\n" for line, _ in lines))
         self.assertEqual(done.stderr, b"")

@@ -330,6 +330,32 @@ class Routes(web.WebTest):
         publish({"type": "task.state_changed", "task_id": name, "state": "running"})
         self.assertNotEqual(self.get("/v1/tasks/" + name, 200, headers={"If-None-Match": tag}).headers["etag"], tag)
 
+    def test_etags_do_not_outlast_an_erasure(self):
+        name = self.name("task")
+        self.post("/v1/events", {"producer": name, "events": [
+            {"type": "task.created", "task_id": name, "title": "secret title", "description": "secret", "role": "r"},
+            {"type": "task.output_added", "task_id": name, "output_type": "log", "content": "secret output"},
+            {"type": "session.started", "session_id": name, "cli_tool": "t", "mode": "cli", "current_directory": "/secret", "task_id": name},
+            {"type": "session.command_executed", "session_id": name, "command": "secret command"},
+            {"type": "session.state_changed", "session_id": name, "state": "terminated"},
+            {"type": "task.state_changed", "task_id": name, "state": "cancelled"}]})
+        output = self.get("/v1/tasks/%s/outputs" % name).json()["outputs"][0]["id"]
+        session = "/v1/sessions/" + name
+        paths = ["/v1/tasks/%s%s" % (name, end) for end in (
+            "", "?at=%d" % output, "/status", "/history", "/outputs", "/outputs/%d" % output, "/sessions")] + [session, session + "/commands"]
+        known = {}
+        for path in paths:
+            answer = self.get(path)
+            known[path] = {"If-None-Match": answer.headers["etag"]}
+            self.assertNotIn("max-age", answer.headers["cache-control"], path)
+            self.get(path, 304, headers=known[path])
+        erased = self.post("/v1/tasks/%s/erase" % name, {"reason": "why"}).json()["erased_position"]
+        for path in paths:
+            wait = {"Stele-Min-Position": str(erased)}
+            answer = self.get(path, 200, headers=dict(known[path], **wait))
+            self.assertNotIn(b"secret", answer.body, path)
+            self.get(path, 304, headers=dict({"If-None-Match": answer.headers["etag"]}, **wait))
+
     def test_etags_of_lists_differ_by_query_and_position(self):
         tag = self.get("/v1/tasks?limit=1").headers["etag"]
         self.get("/v1/tasks?limit=1", 304, headers={"If-None-Match": tag})

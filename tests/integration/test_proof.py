@@ -562,6 +562,32 @@ class Proof(harness.BrokerTest):
         self.assertEqual(self.files(repository), before)
         self.assertIn("proven up to position", stele("verify", repository, "--key", self.key)[0])
 
+    def test_folder_of_the_notes_that_cannot_be_made_is_tried_again(self):
+        repository = os.path.join(self.folder, "of refused")
+        self.start_broker(ledger_name="refused.db", more={"backup": repository, "seal": ""})
+        self.clients.producer(self.broker.events, self.name("refused")).publish(created("first"))
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        self.assertNotIn("checkpoints", os.listdir(repository))
+        prefix = ()
+        if os.geteuid() == 0:           # The superuser may write anywhere: be somebody else
+            prefix = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+            os.chown(self.folder, 65534, 65534)
+            for path, folders, files in os.walk(self.folder):
+                for name in folders + files:
+                    os.chown(os.path.join(path, name), 65534, 65534)
+        os.chmod(repository, 0o500)
+        self.start_broker(ledger_name="refused.db", more={"backup": repository}, prefix=prefix)
+        try:
+            seal = harness.wait_until(lambda: [seal for seal in [self.ask("stats")["seal"]] if seal["state"] == "failing"], "the refusal")[0]
+            self.assertIn("cannot make '%s/checkpoints'" % repository, seal["error"])
+            os.chmod(repository, 0o700)
+            harness.wait_until(lambda: self.ask("stats")["seal"]["state"] == "live", "the seal to continue")
+            note, = os.listdir(os.path.join(repository, "checkpoints"))
+            self.assertEqual(self.note(os.path.join(repository, "checkpoints", note))[1], "1")
+        finally:
+            os.chmod(repository, 0o700)
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
+
     @staticmethod
     def files(folder):
         found = {}

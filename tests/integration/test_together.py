@@ -71,6 +71,17 @@ class Together(harness.BrokerTest):
             else:
                 self.assertEqual(answer["error"]["code"], "not_found")
 
+    def test_users_of_earlier_requests_are_not_looked_at(self):
+        task = self.name("task")
+        self.publish(created(task, user_id="ann"))
+        actor = {"name": "ann", "roles": ["query"], "users": ["ann"]}
+        #   Each request is larger than all before it: its memory is mapped, and gone when it is freed
+        sizes = range(140000, 1000000, 7000)
+        for first in range(0, len(sizes), 40):
+            requests = [self.status(task, actor=actor, more="x" * size) for size in sizes[first:first + 40]]
+            for answer in self.ask_all(requests):
+                self.assertEqual(answer["task"]["task_id"], task)
+
     def test_without_redis_the_ledger_answers_all(self):
         names = [self.name("task-%d" % number) for number in range(COUNT)]
         self.publish(*[created(name) for name in names])
