@@ -110,7 +110,7 @@ void
     stele_follower_read (stele_follower_t *self, const char *name, int64_t position, int code);
 
 /*  A follower takes the processor, the caches and the disk from the writer. One that may lag rests while many
-    events arrive: it measures their rate at each step, and rests after a portion twice as long as that took.  */
+    events arrive: it measures their rate at each step, and rests after a portion twice as long as that took, at most two seconds. */
 void
     stele_follower_sample (stele_follower_t *self, int64_t now_ms);
 

@@ -47,6 +47,8 @@ typedef struct {
     stele_line_kind_t kind;             // Of the rows of the state table that is being read
     int64_t next_ms;                    // Steady clock: next portion
     int64_t flushed_ms;                 // Last write of the open end
+    int64_t mark, mark_ms;              // A head that is not durable yet, and when it was read
+    int64_t durable_ms;                 // What was committed up to then is durable
     bool failing;
     int64_t failing_since_ms;
     stele_refusal_t refusal;            // Reason of the last failure
@@ -68,7 +70,7 @@ s_pack_stats (void *arg)
     stele_pack_key_string (pack, "path", self->follower.settings->backup);
     stele_pack_key_integer (pack, "position", s_durable (self));
     stele_pack_key_integer (pack, "lag_events", lag > 0? lag: 0);
-    stele_pack_key_integer (pack, "lag_ms", lag > 0? now_ms - self->flushed_ms: 0);
+    stele_pack_key_integer (pack, "lag_ms", lag > 0? now_ms - self->durable_ms: 0);
     stele_pack_key_string (pack, "state", self->failing? "failing": "live");
     if (self->failing) {
         stele_pack_key_integer (pack, "state_ms", now_ms - self->failing_since_ms);
@@ -261,6 +263,19 @@ s_is_due (const s_segments_t *self, int64_t version)
     return passed_ms >= self->follower.settings->backup_lag_s * 1000 || (unwritten >= FLUSH_BYTES && passed_ms >= FLUSH_MS_MIN);
 }
 
+//  Note how old the durable end is, where the head was read then
+static void
+s_note_durable (s_segments_t *self, int64_t read_ms)
+{
+    if (s_durable (self) >= self->mark) {
+        self->durable_ms = self->mark_ms;
+        self->mark = self->follower.head;
+        self->mark_ms = read_ms;
+    }
+    if (s_durable (self) >= self->mark)
+        self->durable_ms = self->mark_ms;
+}
+
 //  Read under one state of the ledger: a portion of events, and at the head the states that belong to it
 static int
 s_read (s_segments_t *self, bool now)
@@ -269,7 +284,7 @@ s_read (s_segments_t *self, bool now)
     int code = version < 0? (int) version: stele_reader_begin (self->follower.reader);
     if (code)
         return code;
-    int64_t head = stele_reader_head (self->follower.reader);
+    int64_t head = stele_reader_head (self->follower.reader), read_ms = stele_clock_steady_ms ();
     if (head > self->follower.head)
         self->follower.head = head;
     code = head < 0? (int) head: s_take_portion (self);
@@ -287,10 +302,11 @@ s_read (s_segments_t *self, bool now)
         code = stele_segment_writer_complete (self->writer, &self->refusal);
     if (s_durable (self) > durable)             // A segment is complete
         self->flushed_ms = stele_clock_steady_ms ();
-    if (code || !flush)
-        return code;
-    code = stele_segment_writer_flush (self->writer, &self->refusal);
-    self->flushed_ms = code? self->flushed_ms: stele_clock_steady_ms ();
+    if (code == 0 && flush) {
+        code = stele_segment_writer_flush (self->writer, &self->refusal);
+        self->flushed_ms = code? self->flushed_ms: stele_clock_steady_ms ();
+    }
+    s_note_durable (self, read_ms);
     return code;
 }
 
@@ -349,7 +365,7 @@ s_open (void *arg, stele_refusal_t *refusal)
     self->follower.ignore_heads = true;
     self->owner = stele_pack_new ();
     assert (self->owner);
-    self->flushed_ms = stele_clock_steady_ms ();
+    self->flushed_ms = self->durable_ms = self->mark_ms = stele_clock_steady_ms ();
     return 0;
 }
 

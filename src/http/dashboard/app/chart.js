@@ -19,7 +19,10 @@ function load() {
         style.href = new URL("../vendor/uPlot.min.css", import.meta.url);
         script.src = new URL("../vendor/uPlot.iife.min.js", import.meta.url);
         script.onload = () => resolve(globalThis.uPlot);
-        script.onerror = reject;
+        script.onerror = (error) => {
+            loading = undefined;        // A later chart tries again
+            reject(error);
+        };
         document.head.append(style, script);
     });
     return loading;

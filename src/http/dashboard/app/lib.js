@@ -15,7 +15,7 @@ export const html = htm.bind(h);
 // For a file that cannot be loaded: after an upgrade of the server, the files of an open page are gone. Loads the page again, once.
 // Not while the server is away: the browser would show an error instead of the page.
 export async function reloadOnce() {
-    if (sessionStorage.getItem("reloaded") === import.meta.url || !await fetch("healthz").then(() => true, () => false))
+    if (sessionStorage.getItem("reloaded") === import.meta.url || !await fetch("healthz").then((answer) => answer.ok, () => false))
         return;
     sessionStorage.setItem("reloaded", import.meta.url);
     location.reload();
