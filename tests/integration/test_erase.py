@@ -322,6 +322,18 @@ class ReadOrAway(EraseTest, ArchiveTest):
         ledger = os.path.basename(self.broker.ledger)
         harness.wait_until(lambda: set(self.found(self.broker.ledger)) <= {ledger}, "the archive that was away, and the rest")
         self.assertEqual(self.rows("PRAGMA integrity_check", away), [("ok",)])
+        #   No room to compact one of the files: none is changed
+        self.broker.stop()
+        self.assertEqual(self.found(self.broker.ledger), [ledger])
+        size = os.path.getsize(read)
+        os.truncate(read, shutil.disk_usage(self.folder).total * 2)
+        try:
+            self.assertIn(read, stele("compact", self.broker.ledger, status=74)[1])
+        finally:
+            os.truncate(read, size)
+        self.assertEqual(self.found(self.broker.ledger), [ledger])
+        stele("compact", self.broker.ledger)
+        self.assertEqual(self.found(self.broker.ledger), [])
 
 
 if __name__ == "__main__":
