@@ -120,6 +120,22 @@ class ErasePoints(Points):
         harness.wait_until(lambda: self.archived() == len(self.archivable) - 1, "the others to move")
         self.assert_erased(task, 3)
 
+    def test_task_that_is_erased_while_a_backup_is_taken(self):
+        """The copy of the ledger says that the task is in the archive, which is copied later and no longer has it."""
+        task = self.archived_task("backup")
+        repository = os.path.join(self.folder, "repository")
+        self.restart(*AGE, "--backup", repository, env=dict(os.environ, STELE_FAULT="snapshot_verified:sleep=5000:1"))
+        self._asker = None
+        harness.wait_until(lambda: glob.glob(repository + "/snapshots/*check.part"), "the copy of the ledger")
+        erased = self.ask("task.erase", task_id=task, reason="r")["erased_position"]
+        harness.wait_until(lambda: not self.found(), "the files to be scrubbed")
+        snapshots = lambda: [int(os.path.basename(path)[:16]) for path in glob.glob(repository + "/snapshots/*.json")]
+        harness.wait_until(snapshots, "a snapshot")
+        self.assertEqual([position >= erased for position in snapshots()], [True])
+        self.assert_erased(task, 4)
+        subprocess.run([harness.program("stele"), "backup", "check", "--full", repository], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+
     def test_errors_are_retried(self):
         for step in ("erase_before", "scrub_before"):
             for error in ("full", "busy", "nomem"):

@@ -10,10 +10,25 @@ import json
 import os
 import shutil
 import subprocess
+import unittest
 
 import harness
 from archived import ArchiveTest
 from client import changed
+
+#   What POSIX allows: a call that succeeds changes errno
+ERRNO = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+int close (int handle)
+{
+    int (*next) (int) = (int (*) (int)) dlsym (RTLD_NEXT, "close");
+    int rc = next (handle);
+    errno = rc? errno: ENOSPC;
+    return rc;
+}
+"""
 
 
 class Backups(ArchiveTest):
@@ -71,9 +86,9 @@ class Backups(ArchiveTest):
         with open(path, "w") as file:
             json.dump({key: item for key, item in value.items() if item is not None}, file)
 
-    def run_stele(self, *arguments, status=0):
+    def run_stele(self, *arguments, status=0, env=None):
         done = subprocess.run([harness.program("stele"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=harness.PATIENCE * 2)
+                              env=env, timeout=harness.PATIENCE * 2)
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout, done.stderr
 
@@ -217,6 +232,18 @@ class Backups(ArchiveTest):
         self.run_stele("restore", self.repository, other)
         shutil.copy(other + ".archive-2025", path + ".archive-2025")
         self.run_stele("restore", self.repository, path)
+        self.assert_restored(path)
+
+    @unittest.skipIf(harness.sanitized(), "a sanitizer has to come before any preloaded library")
+    def test_archive_that_is_there_is_compared_whatever_errno_says_after_it(self):
+        other, path = self.target(), self.target()
+        source, library = (os.path.join(os.path.dirname(other), "errno." + end) for end in ("c", "so"))
+        with open(source, "w") as file:
+            file.write(ERRNO)
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        self.run_stele("restore", self.repository, other)
+        shutil.copy(other + ".archive-2025", path + ".archive-2025")
+        self.run_stele("restore", self.repository, path, env=dict(os.environ, LD_PRELOAD=library))
         self.assert_restored(path)
 
     def test_snapshot_of_an_earlier_version_needs_archives_that_were_copied_by_hand(self):

@@ -53,10 +53,12 @@ class EraseTest:
         """The names of the ledger's files that have the needle."""
         names = []
         for name in sorted(glob.glob(path + "*")):
-            if os.path.isfile(name):
+            try:
                 with open(name, "rb") as file:
                     if NEEDLE.encode() in file.read():
                         names.append(os.path.basename(name))
+            except (FileNotFoundError, IsADirectoryError):      # A log is removed when nobody has the file open
+                pass
         return names
 
     def erase(self, task, **keys):
@@ -90,6 +92,8 @@ class Erase(EraseTest, harness.BrokerTest):
         peer = self.producer()
         peer.publish(created(other, title="Stays"), *life(task, session))
         peer.publish_refused({"type": "task.state_changed", "task_id": task, "state": needle("state")})
+        peer.publish_refused(command(session, needle("mistyped"), output=needle("unread"), exit_code="no number"))
+        peer.publish_refused(command("other-" + session, "stays", exit_code="no number"))
         error = self.refused("task.erase", task_id=task, reason="x")
         self.assertEqual((error["code"], error["field"]), ("bad_request", "task_id"))
         peer.publish(end(task), changed(other, "passed"))
@@ -130,6 +134,10 @@ class Erase(EraseTest, harness.BrokerTest):
         self.assertEqual(self.redis.text_hash("{stele}:task:" + task)["title"], ERASED)
         self.assertEqual(self.ask("consistency.check")["mismatched"], 0)
         harness.wait_until(lambda: self.ask("task.list", search=needle("title2"))["tasks"] == [], "the text index")
+        #   Refused events about it and its sessions, too
+        refused = self.ask("rejected.list")["rejected"]
+        self.assertNotIn(NEEDLE, str(refused))
+        self.assertIn("stays", str(refused))
         #   And in the files; pages of the ledger may remember earlier versions of rows until it is compacted
         ledger = os.path.basename(self.broker.ledger)
         harness.wait_until(lambda: set(self.found(self.broker.ledger)) <= {ledger}, "the files to have nothing of it")
@@ -274,6 +282,58 @@ class Archived(EraseTest, ArchiveTest):
         stele("compact", self.broker.ledger + ".none", status=66)
         self.assertFalse(os.path.exists(self.broker.ledger + ".none"))
         self.restart()
+
+
+class ReadOrAway(EraseTest, ArchiveTest):
+    tasks = 2
+
+    def test_archive_that_is_read_or_away_keeps_nothing_waiting(self):
+        """One archive cannot be opened, a program reads the next one, and the broker goes on. Each is cleaned when it can be."""
+        for task, day in (("first", 30), ("second", 400)):
+            time = BASE + day * DAY
+            self.producer(task).publish(*life(task, task + "-session", time=time), end(task, time=time))
+            self.archivable.add(task)
+        self.archive()
+        away, read = self.archives()
+        aside = os.path.join(self.folder, "aside")
+        #   A folder in its place
+        os.rename(away, aside)
+        os.mkdir(away)
+        peer = self.producer()
+        head = peer.publish(created("live"))
+        reader = sqlite3.connect("file:%s?mode=ro" % read, uri=True, isolation_level=None)
+        self.addCleanup(reader.close)
+        reader.execute("BEGIN")
+        self.assertEqual(reader.execute("SELECT count (*) FROM tasks WHERE task_id = 'second'").fetchone(), (1,))
+        self.erase("second")
+        #   It was tried, and could not be completed. Whoever waits for the reader at each commit is not done in a minute
+        harness.wait_until(lambda: self.rows("SELECT count (*) FROM tasks WHERE task_id = 'second'", read) == [(0,)], "the removal")
+        harness.wait_until(lambda: peer.publish(output("live", "x")) > head + 100, "100 acks")
+        self.assertEqual(reader.execute("SELECT count (*) FROM tasks WHERE task_id = 'second'").fetchone(), (1,))
+        reader.close()
+        harness.wait_until(lambda: self.found(read) == [], "the archive that was read")
+        self.assertTrue(os.path.isdir(away))
+        #   Back again
+        os.rmdir(away)
+        os.rename(aside, away)
+        self.assertTrue(self.found(away))
+        self.erase("first")
+        #   Other tasks had the same error until now
+        ledger = os.path.basename(self.broker.ledger)
+        harness.wait_until(lambda: set(self.found(self.broker.ledger)) <= {ledger}, "the archive that was away, and the rest")
+        self.assertEqual(self.rows("PRAGMA integrity_check", away), [("ok",)])
+        #   No room to compact one of the files: none is changed
+        self.broker.stop()
+        self.assertEqual(self.found(self.broker.ledger), [ledger])
+        size = os.path.getsize(read)
+        os.truncate(read, shutil.disk_usage(self.folder).free)
+        try:
+            self.assertIn(read, stele("compact", self.broker.ledger, status=74)[1])
+        finally:
+            os.truncate(read, size)
+        self.assertEqual(self.found(self.broker.ledger), [ledger])
+        stele("compact", self.broker.ledger)
+        self.assertEqual(self.found(self.broker.ledger), [])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ integration_tests = \
     tests/integration/test_archive.py \
     tests/integration/test_archive_backup.py \
     tests/integration/test_erase.py \
+    tests/integration/test_erase_restore.py \
     tests/integration/test_backup.py \
     tests/integration/test_crash.py \
     tests/integration/test_examples.py \
