@@ -30,8 +30,8 @@ typedef struct {
 typedef int (stele_leaf_fn) (const stele_record_t *event, char leaf [STELE_ERASED_LEAF_SIZE + 1], void *arg);
 
 /*  In the open batch, erase what the task and its sessions still have. erasure->time_us and reason are set by the caller,
-    and events to 0 (or what the event that recorded it says), the others by this call: the next event of the batch has to be the one that records it. Nothing left to erase:
-    *erasure is that of the earlier call. Returns the number of erased events, STELE_ENOT_FOUND, STELE_EBAD_REQUEST (it has not
+    and events to 0 (or to what the event that recorded it says), the others by this call: the next event of the batch has
+    to be the one that records it. Nothing left to erase: *erasure is that of the earlier call. Returns the number of erased events, STELE_ENOT_FOUND, STELE_EBAD_REQUEST (it has not
     ended) or STELE_EUNAVAILABLE (its archive cannot be read) with a refusal, or a storage error. */
 int64_t
     stele_ledger_erase (stele_ledger_t *self, const char *id, size_t size, stele_leaf_fn *fn, void *arg,
