@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import unittest
 
 import client
 import harness
@@ -263,6 +264,7 @@ class Interruptions(test_nodes.Brokers):
         self.assertEqual(self.state(follower), "failed")
         self.assertTrue(self.ask(follower, "task.get", task_id="t")["task"]["interrupted"])
 
+    @unittest.skipIf(harness.sanitized(), "a sanitizer has to come before any preloaded library")
     def test_time_in_which_a_node_followed_does_not_extend_leases(self):
         self.assertTrue(FAKETIME, "the package libfaketime is missing")
         clock = os.path.join(self.folder, "clock")
