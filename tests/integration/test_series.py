@@ -124,7 +124,8 @@ class Rules(series.SeriesTest):
 
 class Command(series.SeriesTest):
     def test_stele_prints_the_numbers_of_the_answer(self):
-        task, at = self.name("task"), series.now()
+        #   All of it in one hour
+        task, at = self.name("task"), series.now() // HOUR * HOUR
         self.publish([created(task, time=at), changed(task, "running", time=at + 2000000),
                       changed(task, "failed", time=at + 5000000, error_message="no 7"), metric(task, "cost", 1.25, time=at)])
         self.folded()
