@@ -11,9 +11,7 @@ set -u -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 stele_packages "${STELE_TEST_PACKAGES[@]}"
-options=()
-! pkg-config --exists libpq || options+=(--with-postgresql)
-if ! stele_build "$STELE_ROOT/build" "${options[@]}"; then
+if ! stele_first_build; then
     echo "0 passed, 1 failed"
     exit 1
 fi

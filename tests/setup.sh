@@ -88,6 +88,13 @@ stele_build () {
     make -C "$folder" -j"$(nproc)" >>"$log" 2>&1 || { tail -n 60 "$log" >&2; return 1; }
 }
 
+# stele_first_build: the build in build/ that tests/run.sh tests, with PostgreSQL if its library is there.
+stele_first_build () {
+    local options=()
+    ! pkg-config --exists libpq || options+=(--with-postgresql)
+    stele_build "$STELE_ROOT/build" "${options[@]}"
+}
+
 # stele_failures FOLDER: print the tests that failed there, each with the error that it printed.
 stele_failures () {
     local name

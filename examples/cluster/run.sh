@@ -191,7 +191,7 @@ cat <<END
   - Three machines with PostgreSQL, in one region: synchronous_standby_names = 'ANY 1 (db2, db3)', so that the end of
     one standby does not hold acks back. wal_init_zero = off.
   - Let Patroni promote and rebuild: synchronous_mode: true, synchronous_mode_strict: true.
-  - Each node: shared-log = "postgres:host=db1,db2,db3 dbname=stele user=stele", redis = "none", a name (node) and
+  - Each node: shared-log = "postgres:host=db1,db2,db3 dbname=stele user=stele", a name (node) and
     an address for clients (advertise).
   - What is promised, what is not, and what to do at night: doc/SCALE.md
 END
