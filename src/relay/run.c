@@ -96,7 +96,7 @@ s_stop (relay_target_t **targets, size_t count)
         relay_target_destroy (&targets [i]);
 }
 
-//  Read the settings again; all targets start anew, since any of their files may have changed. Returns an exit status.
+//  Read the settings again; all targets start again, since any of their files may have changed. Returns an exit status.
 static int
 s_reload (relay_settings_t *settings, const char *path, relay_target_t **targets)
 {

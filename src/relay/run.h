@@ -10,7 +10,7 @@
 
 #include "relay/settings.h"
 
-/*  Deliver until SIGTERM or SIGINT. On SIGHUP, read the settings again from 'path' and start all targets anew, after their requests
+/*  Deliver until SIGTERM or SIGINT. On SIGHUP, read the settings again from 'path' and start all targets again, after their requests
     in flight; settings that are not valid change nothing. Returns the exit status. */
 int
     relay_run (relay_settings_t *settings, const char *path);

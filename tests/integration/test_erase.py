@@ -288,7 +288,7 @@ class ReadOrAway(EraseTest, ArchiveTest):
     tasks = 2
 
     def test_archive_that_is_read_or_away_keeps_nothing_waiting(self):
-        """One archive cannot be opened, a program reads the next one, and the broker goes on. Each is cleaned when it can be."""
+        """One archive cannot be opened, a program reads the next one, and the broker continues. Each is cleaned when it can be."""
         for task, day in (("first", 30), ("second", 400)):
             time = BASE + day * DAY
             self.producer(task).publish(*life(task, task + "-session", time=time), end(task, time=time))

@@ -224,7 +224,7 @@ class Follow(Brokers):
             self.assertEqual(alone.stop(), 0)
             with self.assertRaisesRegex(AssertionError, "[Ss]tart this node from a snapshot"):
                 self.broker(name)
-        #   The log is as it was, and goes on without them
+        #   The log is as it was, and continues without them
         self.askers.clear()
         writer, follower = self.broker("c"), self.broker("d")
         self.await_role(writer, "writer")

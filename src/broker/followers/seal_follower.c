@@ -147,7 +147,7 @@ s_write_kept (s_seal_t *self, const stele_note_t *note)
     return code;
 }
 
-//  A note is written there after the events that it proves: so one that is ahead of the segments tells that their end is missing.
+//  A note is written there after the events that it proves: so one that is ahead of the segments shows that their end is missing.
 //  While events arrive, the segments never reach the newest note: they reach the one that is held.
 static int
 s_keep (s_seal_t *self, bool now)

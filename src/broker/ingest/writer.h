@@ -227,6 +227,10 @@ int
 int
     stele_writer_audit_request (stele_writer_t *self, const stele_params_t *params, const stele_pack_t *answer);
 
+/*  Refuse the request that runs with params->refusal, and record that if it concerns the audit. Returns 0 or a storage error. */
+int
+    stele_writer_audit_refusal (stele_writer_t *self, stele_params_t *params);
+
 /*  Take an audit event as a message of its own, which a batch that was rolled back has again. When it is durable
     the request, if not NULL, is answered with 'answer'. Returns as stele_writer_take. */
 int

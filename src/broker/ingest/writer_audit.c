@@ -68,6 +68,17 @@ stele_writer_audit_request (stele_writer_t *self, const stele_params_t *params, 
 }
 
 int
+stele_writer_audit_refusal (stele_writer_t *self, stele_params_t *params)
+{
+    stele_answer_refuse (self->pack, &params->refusal, NULL, 0);
+    int code = stele_audit_answers (stele_pack_data (self->pack), stele_pack_size (self->pack))?
+        stele_writer_audit_request (self, params, self->pack): 0;
+    if (code == 0)
+        stele_writer_answer (self);
+    return code;
+}
+
+int
 stele_writer_run_audit (stele_writer_t *self, stele_params_t *params)
 {
     stele_map_t map = { params->map, params->size }, event, answer;

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "broker/common/answer.h"
 #include "broker/ingest/writer.h"
-#include "broker/operations/audit.h"
 #include "ledger/erase.h"
 #include "proof/erased.h"
 
@@ -27,17 +26,6 @@ s_pack (stele_writer_t *self, const stele_span_t *id, const stele_erasure_t *era
     stele_pack_key_string (self->pack, "reason", erasure->reason);
     stele_pack_key_integer (self->pack, "events", events);
     stele_pack_map_end (self->pack);
-}
-
-static int
-s_refuse (stele_writer_t *self, stele_params_t *params)
-{
-    stele_answer_refuse (self->pack, &params->refusal, NULL, 0);
-    int code = stele_audit_answers (stele_pack_data (self->pack), stele_pack_size (self->pack))?
-        stele_writer_audit_request (self, params, self->pack): 0;
-    if (code == 0)
-        stele_writer_answer (self);
-    return code;
 }
 
 static void
@@ -61,7 +49,7 @@ stele_writer_run_erase (stele_writer_t *self, stele_params_t *params)
     if (self->redis_mode)
         stele_params_fail (params, STELE_EUNAVAILABLE, NULL, "no task can be erased in mode redis: set mode dual first");
     if (params->refusal.code)
-        return s_refuse (self, params);
+        return stele_writer_audit_refusal (self, params);
     int code = stele_writer_begin (self);
     if (code)
         return code;
@@ -69,7 +57,7 @@ stele_writer_run_erase (stele_writer_t *self, stele_params_t *params)
     int64_t erased = stele_ledger_erase (self->ledger, id.text, id.size, stele_erased_hash, hashes, &erasure, &params->refusal);
     stele_erased_destroy (&hashes);
     if (erased < 0 && params->refusal.code == erased)
-        return s_refuse (self, params);
+        return stele_writer_audit_refusal (self, params);
     if (erased < 0)
         return (int) erased;
     if (erasure.position > stele_ledger_last (self->ledger)) {

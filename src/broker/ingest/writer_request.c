@@ -245,17 +245,6 @@ s_pack_retry (stele_writer_t *self, int64_t accepted, const s_refused_list_t *li
 }
 
 static int
-s_refuse_retry (stele_writer_t *self, stele_params_t *params)
-{
-    stele_answer_refuse (self->pack, &params->refusal, NULL, 0);
-    int code = stele_audit_answers (stele_pack_data (self->pack), stele_pack_size (self->pack))?
-        stele_writer_audit_request (self, params, self->pack): 0;
-    if (code == 0)
-        stele_writer_answer (self);
-    return code;
-}
-
-static int
 s_retry (stele_writer_t *self, stele_params_t *params)
 {
     bool one = stele_params_has (params, "id");
@@ -268,7 +257,7 @@ s_retry (stele_writer_t *self, stele_params_t *params)
     stele_scan_t scan;
     size_t count = stele_params_numbers (params, one? "id": "ids", &scan);
     if (params->refusal.code)
-        return s_refuse_retry (self, params);
+        return stele_writer_audit_refusal (self, params);
     int code = stele_writer_begin (self);
     if (code)
         return code;

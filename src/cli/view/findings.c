@@ -168,7 +168,7 @@ s_look_at_shared_log (const s_look_t *self)
     int64_t state_ms = s_number (self, "shared_log", "state_ms", -1), lag_ms = s_number (self, "shared_log", "lag_ms", 0);
     if (strcmp (state, "in_doubt") == 0)
         ADD ("log_in_doubt", CLI_LEVEL_DEGRADED, state_ms,
-            "look at the primary of PostgreSQL and its synchronous standby: this node goes on by itself when they answer, and "
+            "look at the primary of PostgreSQL and its synchronous standby: this node continues by itself when they answer, and "
             "nothing is lost", "acks are held back, because PostgreSQL does not confirm an append to the shared log: %s",
             s_text (self, "ingest", "trouble"));
     if (strcmp (state, "away") == 0)
