@@ -95,12 +95,15 @@ stele_first_build () {
     stele_build "$STELE_ROOT/build" "${options[@]}"
 }
 
-# stele_failures FOLDER: print the tests that failed there, each with the error that it printed.
+# stele_failures FOLDER: print the tests that failed there, each with the error that it printed, or with the place
+# where it hung.
 stele_failures () {
-    local name
+    local name text
     sed -n -E 's/^(FAIL|XPASS|ERROR): //p' "$1/check.txt" | sort -u | while read -r name; do
-        printf '%s in %s: %s\n' "$name" "$(basename "$1")" "$(grep -E \
-            '(Error|Exception):? |^(FAIL|ERROR): |runtime error|AddressSanitizer|\[ +(LINE|FAILED) ' "$1/${name%.*}.log" | head -n 4 | tr '\n' ';')"
+        text=$1/${name%.*}.log
+        printf '%s in %s: %s\n' "$name" "$(basename "$1")" "$({ grep -E \
+            '(Error|Exception):? |^(FAIL|ERROR): |runtime error|Sanitizer|Fatal|ssertion|\[ +(LINE|FAILED) ' "$text" | head -n 4
+            sed -n '/^Current thread/,$p' "$text" | grep -m 8 '^  File'; } | tr '\n' ';')"
     done
 }
 

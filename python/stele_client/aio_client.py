@@ -190,9 +190,11 @@ class Client(Operations):
         return answer
 
     async def _send(self, frames: List[bytes]) -> None:
-        try:
-            await self._socket.send_multipart(frames, zmq.NOBLOCK)
-        except zmq.Again:                   # The broker refused the connection meanwhile: libzmq has given it up
-            self._close()
-            self._open()
-            await self._socket.send_multipart(frames)
+        for again in (True, False):
+            try:
+                await self._socket.send_multipart(frames, zmq.NOBLOCK)
+                return
+            except zmq.Again:               # The broker refused the connection meanwhile: libzmq has given it up
+                if again:                   # Else the watch has the reason
+                    self._close()
+                    self._open()

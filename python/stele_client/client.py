@@ -17,7 +17,7 @@ from .errors import BrokerTimeout, Closed, Forked, SteleError, request_failed
 from .keys import KeyOption, find_key
 from .nodes import Nodes, reads, writer_of
 from .operations import Answer, Operations
-from .wire import REQUESTS, address, check_permission, lost_answer, no_answer, open_socket, pack, unpack, without_none
+from .wire import REQUESTS, address, check_permission, lost_answer, no_answer, open_socket, pack, send_now, unpack, without_none
 
 
 class Client(Operations):
@@ -130,12 +130,10 @@ class Client(Operations):
         return answer
 
     def _send(self, request: bytes) -> None:
-        try:
-            self._socket.send(request, zmq.NOBLOCK)
-        except zmq.Again:                   # The broker refused the connection meanwhile: libzmq has given it up
+        if not send_now(self._socket, request):
             self._close()
             self._open()
-            self._socket.send(request)
+            send_now(self._socket, request)     # If it is refused again, the watch has the reason
 
     def _wait(self, deadline: float) -> bool:
         """Wait for an answer; False after the deadline, or if another node may answer. PermissionDenied if the broker refuses the

@@ -13,15 +13,15 @@ import zmq
 from .errors import SteleError
 from .keys import Key
 from .nodes import Nodes
-from .wire import REQUESTS, address, open_socket, pack, unpack
+from .wire import REQUESTS, address, open_socket, pack, send_now, unpack
 
 HINT = "is steled running there?"
 PATIENCE_S = (0.5, 1.0)     # To wait for an answer: as long as the caller has waited, in these bounds
 
 
 def _ask(socket: Any, op: str, patience: float) -> Mapping[str, Any]:
-    socket.send(pack({"op": op}))
-    answer: Mapping[str, Any] = unpack(socket.recv()) if socket.poll(int(patience * 1000)) else {}
+    sent = send_now(socket, pack({"op": op}))
+    answer: Mapping[str, Any] = unpack(socket.recv()) if sent and socket.poll(int(patience * 1000)) else {}
     return answer
 
 

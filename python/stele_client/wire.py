@@ -61,6 +61,15 @@ def open_socket(context: Any, kind: int, nodes: Nodes, key: Optional[Key] = None
     return socket, watch
 
 
+def send_now(socket: Any, message: bytes) -> bool:
+    """False if libzmq has given up the connection, since the broker refused it: to wait would be to wait for ever."""
+    try:
+        socket.send(message, zmq.NOBLOCK)
+    except zmq.Again:
+        return False
+    return True
+
+
 def check_permission(endpoint: str) -> None:
     """Raise PermissionDenied for an ipc socket that this process may not use: ZeroMQ only retries."""
     path = endpoint[len("ipc://"):]

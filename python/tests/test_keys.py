@@ -16,6 +16,8 @@ import tempfile
 import threading
 import unittest
 
+import zmq
+
 import harness
 import stele_client as stele
 from keyed import Keyed, key_file, pair
@@ -246,6 +248,38 @@ class KeysTest(unittest.TestCase):
                 self.assertEqual((await asyncio.wait_for(receipt, PATIENCE)).position, 1)
                 self.assertEqual(await client.ping(), 0)
         asyncio.run(run())
+
+    #   Refused between connecting and sending: the request cannot be sent, and does not wait for ever
+
+    def open_until_refused(self, client):
+        def refused():
+            socket = zmq.Socket.shadow(client._socket.underlying)
+            harness.wait_until(lambda: not socket.poll(0, zmq.POLLOUT))
+
+        def later():
+            opened()
+            refused()
+
+        refused()
+        opened, client._open = client._open, later
+
+    def test_request_that_cannot_be_sent_is_refused(self):
+        broker = self.broker()
+        with stele.Client(broker.endpoint, timeout=PATIENCE, key=self.file(self.alice, broker.public)) as client:
+            self.open_until_refused(client)
+            with self.assertRaises(stele.PermissionDenied):
+                client.ping()
+
+    def test_request_that_cannot_be_sent_is_refused_later(self):
+        broker = self.broker()
+        path = self.file(self.alice, broker.public)
+
+        async def run():
+            async with aio.Client(broker.endpoint, timeout=PATIENCE, key=path) as client:
+                self.open_until_refused(client)
+                with self.assertRaises(stele.PermissionDenied):
+                    await client.ping()
+        asyncio.run(asyncio.wait_for(run(), 2 * PATIENCE))
 
     def test_wrong_file_is_refused_with_the_reason(self):
         def load(*arguments, **options):

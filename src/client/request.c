@@ -98,7 +98,8 @@ s_note_connection (stele_requester_t *self)
 }
 
 //  Open the link, and send the request. With several nodes it is sent once there is a connection: what a socket has queued
-//  could be delivered while it is sent to another node.
+//  could be delivered while it is sent to another node. A broker that refuses the connection before the request is sent
+//  leaves it unsent; the link knows why.
 static int
 s_open (stele_requester_t *self, stele_refusal_t *refusal)
 {
@@ -110,7 +111,7 @@ s_open (stele_requester_t *self, stele_refusal_t *refusal)
     if (rc == 0 && self->unsent)
         s_note_connection (self);
     else
-    if (rc == 0 && !s_send (self))
+    if (rc == 0 && !s_send (self) && !(self->unsent = errno == EAGAIN))
         rc = stele_refuse (refusal, STELE_EUNAVAILABLE, NULL,
             "cannot send to %.160s: %s", s_endpoint (self), zmq_strerror (errno));
     return rc;
