@@ -356,6 +356,13 @@ class BrokerTest(unittest.TestCase):
         self.assertIsInstance(answer["position"], int)
         return answer
 
+    def live_status(self, task_id, **keys):
+        """The answer to task.status from Redis: after 50 ms without an answer of Redis, it comes from the ledger for a second."""
+        def live():
+            answer = self._answer("task.status", dict(keys, task_id=task_id))
+            return answer if answer.get("source") == "redis" else None
+        return wait_until(live, "the status of %s from Redis" % task_id)
+
     def refused(self, op, **keys):
         """Send a request that must fail; returns its error."""
         answer = self._answer(op, keys)

@@ -41,8 +41,9 @@ class Stele(harness.BrokerTest):
 
     def test_status(self):
         task, position = self.story()
-        answer, = self.json("status", task)
-        self.assertEqual((answer["source"], answer["task"]["state"]), ("redis", "failed"))
+        answer = harness.wait_until(lambda: [answer for answer in self.json("status", task) if answer["source"] == "redis"],
+                                    "the status from Redis")[0]
+        self.assertEqual(answer["task"]["state"], "failed")
         text = self.text("status", task)
         self.assertIn(task, text)
         self.assertIn("failed", text)
