@@ -176,6 +176,15 @@ class UsersTest(harness.BrokerTest):
                     if bound and key not in ("bob", "both"):
                         self.assertNotIn("bob", repr(answer), what)
 
+    def assert_alike(self, key, op, other, none, **more):
+        """What the broker records of itself comes at any time: if it was between the answers, they are of two moments."""
+        for _ in range(20):
+            answers = (repr(self.ask_as(key, op, **other, **more)).replace("bob", "zap"),
+                       repr(self.ask_as(key, op, **none, **more)))
+            if answers[0] == answers[1]:
+                return
+        self.assertEqual(*answers, (key, op, other))
+
     def test_a_record_of_another_user_is_like_none(self):
         self.both()
         for op, _, scope, params in operations():
@@ -185,8 +194,7 @@ class UsersTest(harness.BrokerTest):
                 if other == none:
                     continue
                 for key in ("ann", "ann-query"):
-                    self.assertEqual(repr(self.ask_as(key, op, **other)).replace("bob", "zap"),
-                                     repr(self.ask_as(key, op, **none)), (key, op, other))
+                    self.assert_alike(key, op, other, none)
 
     def test_the_user_sees_what_is_there(self):
         self.both()
@@ -214,9 +222,7 @@ class UsersTest(harness.BrokerTest):
                 continue
             for other, none in zip(self.requests(params, "bob"), self.requests(params, "zap")):
                 if other != none:
-                    answer = self.ask_as("gate", op, actor=actor, **other)
-                    self.assertEqual(repr(answer).replace("bob", "zap"),
-                                     repr(self.ask_as("gate", op, actor=actor, **none)), (op, other))
+                    self.assert_alike("gate", op, other, none, actor=actor)
         self.assertEqual(self.ask_as("gate", "task.get", task_id="bob-1", actor=actor)["error"]["code"], "not_found")
         self.assertTrue(self.ask_as("gate", "task.get", task_id="bob-1")["ok"])
         answer = self.ask_as("gate", "publish", producer=self.name("producer"), actor=actor,
