@@ -75,7 +75,7 @@ class Feed(harness.BrokerTest):
     def test_idle_feed_sends_heartbeats_with_the_head(self):
         feed = self.subscriber("heartbeat")
         for _ in range(2):
-            topic, body = feed.next(5000, heartbeats=True)
+            topic, body = feed.next(heartbeats=True)
             self.assertEqual(topic, "heartbeat")
             self.assertEqual(body["position"], self.ask("ping")["position"])
 
@@ -141,7 +141,7 @@ class Feed(harness.BrokerTest):
                 peer.sendall(b"\x00" + bytes([len(body)]) + body)
             feed.wait_joined()
             position = self.producer().publish(metric(self.name("task"), "n", 1))
-            self.assertEqual(feed.next(5000)[1]["position"], position)
+            self.assertEqual(feed.next()[1]["position"], position)
 
     def test_a_message_that_is_too_large_costs_only_its_sender(self):
         feed = self.joined()
@@ -149,7 +149,7 @@ class Feed(harness.BrokerTest):
         peer.send_bytes(b"\x01" + b"x" * 100000)
         feed.wait_joined()
         position = self.producer().publish(metric(self.name("task"), "n", 1))
-        self.assertEqual(feed.next(5000)[1]["position"], position)
+        self.assertEqual(feed.next()[1]["position"], position)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,27 @@ import harness
 from client import changed, created, metric, output
 
 
+class Pings:
+    """Pings of a producer with a task that runs. If the test itself was late with one, the lease may end."""
+
+    def __init__(self, test, number, lease_ms):
+        self.task = "%s-%d" % (test.name("task"), number)
+        self.peer = test.producer("%s-%d" % (test.name("producer"), number), lease_ms=lease_ms)
+        self.peer.publish(created(self.task), changed(self.task, "running"))
+        self.sent, self.longest = time.monotonic(), 0
+
+    def send_after(self, seconds):
+        time.sleep(seconds)
+        self.was_late(0)
+        self.peer.send({"op": "ping"})
+        self.sent = time.monotonic()
+
+    def was_late(self, seconds):
+        """Was it so long, at least once, that no ping was sent?"""
+        self.longest = max(self.longest, time.monotonic() - self.sent)
+        return self.longest > seconds
+
+
 class Base(harness.BrokerTest):
     use_redis = False
     settings = {"lease-grace": 300}
@@ -56,32 +77,35 @@ class Leases(Base):
 
     def test_a_broker_that_stood_still_takes_no_lease_away(self):
         """Shorter than a second, longer than the lease: the pings wait in its sockets."""
-        task = self.name("task")
-        peer = self.producer(lease_ms=400)
-        peer.publish(created(task), changed(task, "running"))
-        for _ in range(6):
-            self.broker.signal(signal.SIGSTOP)
-            for _ in range(7):
-                time.sleep(0.1)
-                peer.send({"op": "ping"})
-            self.broker.signal(signal.SIGCONT)
-            for _ in range(2):
-                time.sleep(0.05)
-                peer.send({"op": "ping"})
-        self.assertEqual(self.state(task), "running")
-        self.wait_state(task, "failed")                 # It still ends
+        for number in range(20):
+            pings = Pings(self, number, lease_ms=400)
+            for _ in range(6):
+                self.broker.signal(signal.SIGSTOP)
+                for _ in range(7):
+                    pings.send_after(0.1)
+                self.broker.signal(signal.SIGCONT)
+                for _ in range(2):
+                    pings.send_after(0.05)
+            if self.state(pings.task) == "running":
+                break
+            self.assertTrue(pings.was_late(0.2), "it was interrupted, although it pinged in time")
+        self.assertEqual(self.state(pings.task), "running", "the test was always late itself")
+        self.wait_state(pings.task, "failed")           # It still ends
 
     def test_pings_keep_a_lease(self):
-        task = self.name("task")
-        peer = self.producer(lease_ms=1000)
-        peer.publish(created(task), changed(task, "running"))
-        deadline = time.monotonic() + 2.5
-        while time.monotonic() < deadline:
-            peer.send({"op": "ping"})
-            self.assertEqual(peer.receive()["op"], "pong")
-            self.assertEqual(self.state(task), "running")
-            time.sleep(0.05)
-        self.wait_state(task, "failed")                 # Then silence
+        for number in range(20):
+            pings = Pings(self, number, lease_ms=1000)
+            deadline = time.monotonic() + 2.5
+            state = "running"
+            while state == "running" and time.monotonic() < deadline:
+                pings.send_after(0.05)
+                self.assertEqual(pings.peer.receive()["op"], "pong")
+                state = self.state(pings.task)
+            if state == "running":
+                break
+            self.assertTrue(pings.was_late(0.7), "it was interrupted, although it pinged in time")
+        self.assertEqual(state, "running", "the test was always late itself")
+        self.wait_state(pings.task, "failed")           # Then silence
 
     def test_heartbeat_of_the_welcome_is_within_the_lease(self):
         self.assertLess(self.producer(lease_ms=900).welcome["heartbeat_ms"], 900)
@@ -95,10 +119,10 @@ class Leases(Base):
 
     def test_goodbye_that_keeps_its_tasks_ends_the_lease(self):
         task = self.name("task")
-        peer = self.producer(lease_ms=200)
+        peer = self.producer(lease_ms=1500)             # Longer than the goodbye takes
         peer.publish(created(task), changed(task, "running"))
         peer.send({"op": "goodbye", "keep": True})
-        self.assert_stays_running(task, 0.7)
+        self.assert_stays_running(task, 2.2)
 
     def test_new_instance_after_a_keeping_goodbye_interrupts_nothing_and_fences_nobody(self):
         task = self.name("task")
@@ -111,7 +135,7 @@ class Leases(Base):
 
     def test_goodbye_lets_the_lease_run_on(self):
         running, done = self.name("running"), self.name("done")
-        peer = self.producer(lease_ms=200)
+        peer = self.producer(lease_ms=1500)             # Longer than the goodbye takes
         peer.publish(created(running), changed(running, "running"), created(done), changed(done, "passed"))
         peer.send({"op": "goodbye"})
         self.wait_state(running, "failed")
@@ -324,9 +348,9 @@ class Restart(Base):
         self.assertEqual(self.broker.stop(), 0, self.broker.log())
         self.start_broker(**more)
 
-    def two_running(self):
+    def two_running(self, lease_ms=2000):
         with_lease, without = self.name("with-lease"), self.name("without")
-        self.producer(self.name("a"), lease_ms=2000).publish(
+        self.producer(self.name("a"), lease_ms=lease_ms).publish(
             created(with_lease), changed(with_lease, "running"))
         self.producer(self.name("b")).publish(created(without), changed(without, "running"))
         return with_lease, without
@@ -339,7 +363,7 @@ class Restart(Base):
 
     def test_rule_owner_remembers_a_goodbye_and_whether_it_keeps(self):
         tasks = {}
-        for name, lease_ms, keep in (("lease", 2000, False), ("none", None, False), ("keep", 2000, True)):
+        for name, lease_ms, keep in (("lease", 4000, False), ("none", None, False), ("keep", 4000, True)):
             task = tasks[name] = self.name(name)
             more = {"lease_ms": lease_ms} if lease_ms else {}
             peer = self.producer(self.name("producer-" + name), **more)
@@ -381,10 +405,13 @@ class Restart(Base):
         self.restart()
 
     def test_rule_none_touches_nothing(self):
-        with_lease, without = self.two_running()
+        #   At no time: before, at and after a start
+        self.restart(arguments=["--interrupted", "none"])
+        with_lease, without = self.two_running(lease_ms=100)
+        self.assert_stays_running(with_lease, 0.3)
         self.restart(arguments=["--interrupted", "none"])
         self.producer(self.name("b"))
-        self.assert_stays_running(with_lease, 0.5)
+        self.assert_stays_running(with_lease, 0.7)
         self.assert_stays_running(without, 0.1)
         self.restart()
 

@@ -45,7 +45,7 @@ class Owners:
             self.assertIn(owner["silent_ms"], range(0, 60000))
             self.assertTrue(before <= answer["heard_at"] <= time.time() * 1000000)
         if self.use_redis:
-            self.assertEqual(self.ask("task.status", task_id=task)["source"], "redis")
+            self.assertEqual(self.live_status(task)["owner"]["producer"], name)
             self.assertEqual(self.redis.text_hash("{stele}:task:" + task)["producer"], name)
         self.assertEqual({row["producer"] for row in self.ask("task.list", producers=name)["tasks"]}, {name})
         peer.send({"op": "goodbye"})
@@ -139,6 +139,8 @@ class Many(harness.BrokerTest):
             peer.expect("welcome")
             peer.send({"op": "publish", "sequence": 1, "events": [created("cron-task-%d" % number)]})
             peer.send({"op": "goodbye"})
+        peer.send({"op": "ping"})
+        self.assertEqual(peer.expect("error")["code"], "no_hello")       # The last one has left, too
         live = self.producer("the-live-one")
         live.publish(created("live"))
         stats = self.ask("stats")

@@ -565,7 +565,7 @@ class Copies(FilesTest):
         self.assertEqual(self.redis_stats(original)["rebuilds"], 1)
         self.assertEqual(self.ask(copy, "task.status", task_id="only-a")["error"]["code"], "not_found")
         self.assertEqual(self.ask(original, "task.status", task_id="only-b")["error"]["code"], "not_found")
-        self.assertEqual(self.ask(original, "task.status", task_id="only-a")["source"], "redis")
+        harness.wait_until(lambda: self.ask(original, "task.status", task_id="only-a")["source"] == "redis", "the status from Redis")
         self.assertEqual(self.redis.call("EXISTS", "{stele}:task:only-b"), 0)
 
     def test_copy_that_takes_over_rebuilds(self):

@@ -39,9 +39,10 @@ class Child(web.WebTest):
         cls.http = None
         line = cls.broker.wait_line("info stele-http: ready: ")
         cls.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line).group(1))
+        web.wait_known("http://127.0.0.1:%d" % cls.port)
 
     def test_broker_runs_it_starts_it_again_and_stops_it(self):
-        self.get("/readyz", port=self.port)
+        self.get("/healthz", port=self.port)
         first, = child_of(self.broker.child.pid)
         os.kill(first, signal.SIGKILL)
         self.broker.wait_line("stele-http ended with signal 9")
@@ -157,7 +158,9 @@ class Program(web.WebTest):
 
 class Metrics(web.WebTest):
     def scrape(self, accept=None):
-        answer = self.get("/metrics", headers={"Accept": accept} if accept else {})
+        """The type and the text, with statistics: without an answer of the broker in time there are none."""
+        answer = harness.wait_until(lambda: [answer for answer in [self.get("/metrics", headers={"Accept": accept} if accept else {})]
+                                             if b"\nstele_up 1\n" in answer.body], "statistics")[0]
         return answer.headers["content-type"], answer.body.decode()
 
     def samples(self, text):

@@ -10,6 +10,7 @@ import os
 import posixpath
 import re
 import subprocess
+import time
 import unittest
 
 import harness
@@ -192,19 +193,24 @@ class Dashboard(web.WebTest):
         self.assertEqual(data["stats"]["tasks"]["total"], expected["tasks"]["total"])
         self.assertEqual(len(data["stats"]["tasks"]["by_role"]), 30)
         self.assertNotIn("producers", data["stats"])
-        self.assertEqual([one["code"] for one in data["findings"]], [one["code"] for one in self.get("/readyz").json()["findings"]])
+        #   Of two moments: they are the same as soon as nothing changes in between
+        codes = lambda findings: [one["code"] for one in findings]
+        stream = self.stream()
+        harness.wait_until(lambda: codes(self.next_stats(stream)["findings"]) == codes(self.request("GET", "/readyz").json()["findings"]),
+                           "the same findings")
 
     def test_many_streams_cost_as_much_as_one(self):
         asked = lambda: self.ask("stats")["requests"]["by_op"].get("stats", {}).get("count", 0)
         streams = [self.stream() for _ in range(40)]
         for stream in streams:
             self.next_stats(stream)
-        before = asked()
+        before, began = asked(), time.monotonic()
         for stream in streams:
             for _ in range(2):
                 self.next_stats(stream)
-        #   80 messages, of which each stream had at most one per second: were they asked for apart, these would be 80 requests
-        self.assertLess(asked() - before, 40)
+        #   80 messages, of which each stream had at most one per second: were they asked for apart, these would be 80 requests.
+        #   Of a test that is slow itself, one per second
+        self.assertLess(asked() - before, 40 + time.monotonic() - began)
 
     def test_stream_without_it_has_none(self):
         stream = self.stream("/v1/stream")

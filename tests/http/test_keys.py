@@ -42,6 +42,7 @@ class KeysTest(web.WebTest):
     def start_http(cls, **more):
         line = cls.broker.wait_line("info stele-http: ready: ")
         cls.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line).group(1))
+        web.wait_known("http://127.0.0.1:%d" % cls.port)
 
     def other(self, *arguments):
         server = web.Server(self.broker.requests, self.broker.feed, arguments=arguments)
@@ -65,7 +66,7 @@ class KeysTest(web.WebTest):
         position = self.post("/v1/events", {"producer": "p", "events": [
             {"type": "preference.set", "user_id": "u", "preferred_model": "m"}]}, port=self.port).json()["position"]
         self.assertEqual(stream.next()[1]["position"], position)
-        self.assertEqual(self.get("/readyz", port=self.port).json()["ready"], True)
+        harness.wait_until(lambda: self.request("GET", "/readyz", port=self.port).json()["ready"], "ready")
 
     def test_keys_are_read_again(self):
         self.new_key("later", "query")
@@ -101,7 +102,7 @@ class KeysTest(web.WebTest):
         self.broker.wait_line("added deaf")
         server = self.other("--key", path)
         self.wait_finding(server, "no_feed", "lacks the role")
-        self.get("/v1/tasks", port=server.port)
+        harness.wait_until(lambda: self.request("GET", "/v1/tasks", port=server.port).status == 200, "the tasks")
 
     def test_key_without_the_role_gateway_is_said(self):
         path = self.new_key("plain", "feed,query")

@@ -453,8 +453,8 @@ class Reload(TlsTest):
         self.reload("certificate: read again")
         self.http.wait_line("warning stele-http: the certificate ")
         peer = self.connection("short")
-        ready = self.send(peer, "/readyz").json()
-        self.assertEqual((ready["ready"], ready["status"]), (True, "degraded"))
+        ready = harness.wait_until(lambda: [ready for ready in [self.send(peer, "/readyz").json()] if ready["ready"]], "ready")[0]
+        self.assertEqual(ready["status"], "degraded")
         self.assertIn("certificate_expires", [finding["code"] for finding in ready["findings"]])
         text = self.send(peer, "/metrics").body.decode()
         end = int(re.search(r"^stele_http_certificate_expiry_timestamp_seconds (\d+)$", text, re.M).group(1))
@@ -531,7 +531,7 @@ class Start(TlsTest):
         install(self.folder, "second")
         broker.signal(signal.SIGHUP)
         broker.wait_line("certificate: read again")
-        self.assertEqual(self.send(self.connection("second", port), "/readyz").status, 200)
+        self.assertEqual(self.send(self.connection("second", port), "/healthz").status, 200)
         #   A child that is started again, and gets the signal before it can handle it
         old, = test_child.child_of(broker.child.pid)
         os.kill(old, signal.SIGKILL)

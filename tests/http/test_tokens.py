@@ -158,7 +158,8 @@ class Cases:
                 if path.startswith("/ui/"):         # Of a version that there is not: 404
                     continue
                 open_ = path in ("/healthz", "/readyz", "/")
-                self.assertEqual(answer.status, 200 if open_ else 401, path)
+                #   A broker that is slow for a moment is not ready, which is another answer without a token
+                self.assertIn(answer.status, (200, 503) if path == "/readyz" else (200,) if open_ else (401,), path)
                 if not open_:
                     self.assertEqual(answer.headers["www-authenticate"], 'Bearer realm="stele"')
                     self.assertEqual(answer.headers["cache-control"], "no-store")
@@ -167,9 +168,13 @@ class Cases:
             self.assertEqual(self.request(method.upper(), path, body).status, 401, path)
 
     def test_readyz_tells_strangers_only_whether(self):
-        self.assertEqual(self.get("/readyz").json(), {"ready": True, "status": "healthy"})
-        self.assertEqual(self.read("ann-metrics", "/readyz").json(), {"ready": True, "status": "healthy"})
-        self.assertEqual(set(self.read("meter", "/readyz").json()), {"ready", "status", "findings", "position"})
+        #   The status is that of this machine: its disk may be filling up, or too slow
+        for fields, keys in (({}, {"ready", "status"}), (self.bearer("ann-metrics"), {"ready", "status"}),
+                             (self.bearer("meter"), {"ready", "status", "findings", "position"})):
+            answer = harness.wait_until(lambda: [answer for answer in [self.request("GET", "/readyz", headers=fields)]
+                                                 if answer.status == 200], "the broker to be ready")[0].json()
+            self.assertEqual((set(answer), answer["ready"]), (keys, True))
+            self.assertIn(answer["status"], ("healthy", "degraded"))
         self.read("nonsense", "/readyz", 401)
 
     def test_body_of_a_stranger_is_not_received(self):

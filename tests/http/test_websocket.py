@@ -158,15 +158,14 @@ class Sockets(web.WebTest):
             self.closed(peer, code)
 
     def test_end_without_a_close_is_an_end(self):
-        before = self.streams()
+        self.wait_streams(0)                        # Those of earlier tests
         peer = self.socket()
-        self.assertEqual(self.streams(), before + 1)
+        self.wait_streams(1)
         peer.close()
-        harness.wait_until(lambda: self.streams() == before, "the stream to end")
+        self.wait_streams(0)
 
-    def streams(self):
-        line, = [line for line in self.get("/metrics").body.decode().splitlines() if line.startswith("stele_http_streams ")]
-        return int(line.split()[1])
+    def wait_streams(self, count):
+        harness.wait_until(lambda: "\nstele_http_streams %d\n" % count in self.get("/metrics").body.decode(), "%d streams" % count)
 
     def test_client_that_sends_and_does_not_read_is_cut_off(self):
         peer = self.socket()
@@ -188,7 +187,7 @@ class Sockets(web.WebTest):
         self.assertEqual([peer.message()["task"]["id"] for _ in range(count)], ["%s-%d" % (name, i) for i in range(count)])
 
     def test_half_closed_stream_of_events_ends(self):
-        before = self.streams()
+        self.wait_streams(0)                        # Those of earlier tests
         stream = web.Stream(self.http.port)
         self.assertEqual(stream.next()[0], "hello")
         #   It does not read, so that something is left to send when its side is shut down
@@ -197,7 +196,7 @@ class Sockets(web.WebTest):
             self.post("/v1/events", {"producer": self.name("p"), "events": [
                 {"type": "task.output_added", "task_id": "big", "output_type": "log", "content": "x" * 60000} for _ in range(50)]})
         stream.peer.shutdown(socket.SHUT_WR)
-        harness.wait_until(lambda: self.streams() == before, "the stream to end")
+        self.wait_streams(0)
         self.submit(self.name("task"))
         stream.close()
 

@@ -7,9 +7,24 @@
 import http.client
 import json
 import socket
+import ssl
 import urllib.parse
 
 import harness
+
+
+def wait_known(url):
+    """Wait until the server there knows its broker: without one, it is ready after half a second, too."""
+    kind = http.client.HTTPSConnection if url.startswith("https") else http.client.HTTPConnection
+    more = {"context": ssl._create_unverified_context()} if url.startswith("https") else {}
+
+    def known():
+        peer = kind("127.0.0.1", int(url.rsplit(":", 1)[1]), timeout=harness.PATIENCE, **more)
+        peer.request("GET", "/readyz")
+        status = json.loads(peer.getresponse().read())["status"]
+        peer.close()
+        return status != "down"
+    harness.wait_until(known, "the server at %s to know its broker" % url)
 
 
 class Server(harness.Process):
@@ -113,6 +128,8 @@ class WebTest(harness.BrokerTest):
         else:
             requests, feed = "ipc://%s/nothing" % cls.folder, "ipc://%s/nothing-too" % cls.folder
         cls.http = Server(requests, feed, arguments=cls.http_arguments, **more)
+        if cls.with_broker:
+            wait_known(cls.http.url)
         return cls.http
 
     @classmethod

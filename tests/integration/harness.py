@@ -58,14 +58,19 @@ def sanitized():
 
 def wait_until(condition, what="the condition", patience=PATIENCE):
     """Return the first true value of condition (). Only for changes without
-    a notification (a key in Redis, the end of a process)."""
+    a notification (a key in Redis, the end of a process). A KeyError is no
+    value: a part of the statistics is empty until its actor has answered once."""
     deadline = time.monotonic() + patience
     while True:
-        value = condition()
+        missing = ""
+        try:
+            value = condition()
+        except KeyError as error:
+            value, missing = None, ", there is no %s" % error
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError("waited %d s in vain for %s" % (patience, what))
+            raise AssertionError("waited %d s in vain for %s%s" % (patience, what, missing))
         time.sleep(0.005)
 
 
@@ -339,11 +344,24 @@ class BrokerTest(unittest.TestCase):
         return self._asker.ask(dict(keys, op=op))
 
     def ask(self, op, **keys):
-        """Send a request that must succeed; returns the answer."""
-        answer = self._answer(op, keys)
+        """Send a request that must succeed; returns the answer. Statistics have the parts that
+        every broker has: those of an actor that is busy at the start may come later."""
+        parts = ("ingest", "redis", "feed", "search", "rollup") if op == "stats" else ()
+
+        def answered():
+            answer = self._answer(op, keys)
+            return answer if all(answer.get(part) for part in parts) or answer.get("ok") is not True else None
+        answer = wait_until(answered, "an answer with all parts")
         self.assertIs(answer.get("ok"), True, "%s %r: %r" % (op, keys, answer))
         self.assertIsInstance(answer["position"], int)
         return answer
+
+    def live_status(self, task_id, **keys):
+        """The answer to task.status from Redis: after 50 ms without an answer of Redis, it comes from the ledger for a second."""
+        def live():
+            answer = self._answer("task.status", dict(keys, task_id=task_id))
+            return answer if answer.get("source") == "redis" else None
+        return wait_until(live, "the status of %s from Redis" % task_id)
 
     def refused(self, op, **keys):
         """Send a request that must fail; returns its error."""

@@ -89,8 +89,9 @@ class Snapshots(BackupTest):
                          [answer["snapshot"], answer["snapshot_position"], True, answer["verified_at"]])
         self.assertEqual(len(listed["entries"]), listed["snapshots"])
         self.assertNotIn("broken", listed["segments"])
-        part = self.ask("stats")["backup"]
-        self.assertEqual((part["state"], part["snapshot"]), ("idle", answer["snapshot"]))
+        part = harness.wait_until(lambda: [part for part in [self.ask("stats")["backup"]] if part["state"] == "idle"],
+                                  "the end of the backup")[0]
+        self.assertEqual(part["snapshot"], answer["snapshot"])
 
     def test_folder_that_is_no_repository_says_what_it_lacks(self):
         path = os.path.join(self.folder, "plain")
@@ -443,11 +444,12 @@ class Failing(harness.BrokerTest):
         self.stele("backup", status=74)
         self.broker.wait_line("backup failed")
         peer.publish(changed(self.name("task"), "running"))
-        self.assertIn(b"backup_failing", self.stele("--json", "health", status=1))
+        harness.wait_until(lambda: b"backup_failing" in self.stele("--json", "health", status=None), "the finding")
+        self.assertEqual(self.status, 1)
         os.unlink(snapshots)
         os.rename(snapshots + ".aside", snapshots)
         self.stele("backup")
-        self.assertNotIn(b"backup_failing", self.stele("--json", "health", status=None))
+        harness.wait_until(lambda: b"backup_failing" not in self.stele("--json", "health", status=None), "the end of the finding")
 
     def test_repository_of_another_ledger_is_refused(self):
         self.producer().publish(created(self.name("task")))

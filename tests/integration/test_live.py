@@ -30,6 +30,9 @@ class Terminal:
         self.seen = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            #   The terminal has its size first
+            while struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))[0] == 0:
+                time.sleep(0.001)
             os.execve(arguments[0], arguments, dict(environment, TERM="xterm"))
         self.resize(rows, columns)
 
@@ -133,10 +136,10 @@ class Live(harness.BrokerTest):
         self.story()
         terminal = self.terminal("top", rows=12, columns=60)
         terminal.wait(lambda it: it.pictures() and "stele top" in it.pictures()[-1] and "events" in it.pictures()[-1])
-        count = len(terminal.pictures())
+        width = lambda it: max(map(len, it.pictures()[-1].splitlines()))
+        before = width(terminal)
         terminal.resize(40, 150)
-        terminal.wait(lambda it: len(it.pictures()) > count + 1)
-        self.assertGreater(max(map(len, terminal.pictures()[-1].splitlines())), 60)
+        terminal.wait(lambda it: width(it) > max(60, before))
         terminal.type(b"q")
         self.assertEqual(terminal.end(), 0)
 
@@ -150,7 +153,7 @@ class Live(harness.BrokerTest):
         for command, head in (("top", "stele top"), ("list -n 20 --interval 1", "tasks at position")):
             for rows, columns in ((24, 80), (20, 100), (20, 60), (8, 40)):
                 terminal = self.terminal(*command.split(), rows=rows, columns=columns)
-                terminal.wait(lambda it: len(it.pictures()) > 1 and "TASK" in it.pictures()[-1])    # The first may be of another size
+                terminal.wait(lambda it: len(it.pictures()) > 1 and "TASK" in it.pictures()[-1])
                 lines = [re.sub("\x1b\\[[0-9;]*m", "", line.rstrip("\r"))
                          for line in terminal.pictures()[-1].split("\n")]
                 terminal.type(b"q")

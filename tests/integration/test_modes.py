@@ -72,7 +72,7 @@ class ModesTest(harness.BrokerTest):
         self.assertEqual(self.mode("dual"), ("dual", 0))
         self.redis.wait_position(2)
         self.assertEqual(self.redis.text_hash("{stele}:task:a")["state"], "running")
-        self.assertEqual(self.ask("task.status", task_id="a")["source"], "redis")
+        self.live_status("a")
         self.assertEqual(self.ask("info")["mode"], "dual")
 
     def test_the_setting_says_the_mode_of_a_start(self):
@@ -97,9 +97,8 @@ class ModesTest(harness.BrokerTest):
         #   The change of the mode is an event, too
         self.assertEqual(self.mode(), ("redis", 3))
         self.assertEqual(self.rows("SELECT max (last) FROM commits"), [(1,)])
-        answer = self.ask("task.status", task_id="a")
-        self.assertEqual((answer["task"]["state"], answer["source"]), ("running", "redis"))
-        self.assertEqual(self.ask("task.status", task_id="b")["source"], "redis")
+        self.assertEqual(self.live_status("a")["task"]["state"], "running")
+        self.live_status("b")
         self.assertEqual(self.ask("ping")["position"], 1)
         self.assertEqual(self.ask("task.list")["mode"], "redis")
         self.assertEqual(self.asker().ask({"op": "task.get", "task_id": "b"})["mode"], "redis")

@@ -240,7 +240,7 @@ class RedactionTest(harness.BrokerTest):
             keys.apply(socket, "builder")
             socket.connect(re.search(name + r" (tcp://[0-9.:]+)", line).group(1))
             socket.send(msgpack.packb(message))
-            self.assertTrue(socket.poll(10000))
+            self.assertTrue(socket.poll(1000 * harness.PATIENCE))
             answer = repr(msgpack.unpackb(socket.recv()))
             self.assertIn("contains_secret", answer)
             self.assertNotIn(secret.value, answer)

@@ -49,8 +49,7 @@ class Away(harness.BrokerTest):
         self.wait_state("live")
         self.assert_consistent()
         self.assertEqual(self.redis.text_hash("{stele}:task:" + task)["state"], "running")
-        harness.wait_until(lambda: self.ask("task.status", task_id=task)["source"] == "redis",
-                           "status from Redis")
+        self.live_status(task)
 
     def test_requests_about_redis_say_that_it_is_away(self):
         task = self.name("task")

@@ -90,9 +90,9 @@ class Webhooks(receiver.RelayTest):
 
     def test_retry_after_is_honoured(self):
         self.receiver.behave = lambda request: (429, {"Retry-After": "1"}) if request.number == 0 else 200
-        self.relay()
+        relay = self.relay()
         self.producer().publish(created(self.name("one")))
-        self.receiver.wait(lambda requests: requests and requests[0].answer)
+        relay.wait_status(lambda rows: rows["hook"]["failures"] == 1)
         self.producer(self.name("second")).publish(created(self.name("two")))
         self.receiver.wait_delivered(2)
         #   The other task is not sent either: the limit is that of the target

@@ -28,6 +28,12 @@ class Together(harness.BrokerTest):
         peer.close()
         return [answers[number] for number in range(len(requests))]
 
+    def ask_all_live(self, requests):
+        """The same, again until each status comes from Redis: a Redis that is slow for a moment is not asked for a second."""
+        return harness.wait_until(lambda: [answers for answers in [self.ask_all(requests)] if {
+            answer["source"] for request, answer in zip(requests, answers) if request["op"] == "task.status" and answer["ok"]} == {"redis"}],
+            "all answers from Redis")[0]
+
     def status(self, task, **keys):
         return dict({"op": "task.status", "task_id": task}, **keys)
 
@@ -42,14 +48,12 @@ class Together(harness.BrokerTest):
         requests = [self.status(name, min_position=position) for name in names]
         requests[10:10] = [self.status("none"), self.status(""), self.status("x" * 300), {"op": "ping"}, self.status(names[0]),
                            self.status(names[0]), {"op": "task.get", "task_id": names[1]}]
-        answers = self.ask_all(requests)
+        answers = self.ask_all_live(requests)
         for request, answer in zip(requests, answers):
             name = request.get("task_id")
             if name in names:
                 self.assertEqual(answer["task"]["task_id"], name)
                 self.assertEqual(answer["task"], self.ask(request["op"], task_id=name)["task"])
-                if request["op"] == "task.status":
-                    self.assertEqual(answer["source"], "redis")
         self.assertEqual([answers[number].get("error", {}).get("code") for number in range(10, 14)],
                          ["not_found", "bad_request", "bad_request", None])
 
@@ -57,8 +61,8 @@ class Together(harness.BrokerTest):
         name = self.name("task")
         for state in ("running", "passed"):
             self.publish(*([created(name)] if state == "running" else []), changed(name, state))
-            for answer in self.ask_all([self.status(name)] * 40):
-                self.assertEqual((answer["task"]["state"], answer["source"]), (state, "redis"))
+            for answer in self.ask_all_live([self.status(name)] * 40):
+                self.assertEqual(answer["task"]["state"], state)
 
     def test_records_of_other_users_stay_hidden(self):
         tasks = {user: self.name(user) for user in ("ann", "bob")}

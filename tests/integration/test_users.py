@@ -176,6 +176,15 @@ class UsersTest(harness.BrokerTest):
                     if bound and key not in ("bob", "both"):
                         self.assertNotIn("bob", repr(answer), what)
 
+    def assert_alike(self, key, op, other, none, **more):
+        """What the broker records of itself comes at any time: if it was between the answers, they are of two moments."""
+        for _ in range(20):
+            answers = (repr(self.ask_as(key, op, **other, **more)).replace("bob", "zap"),
+                       repr(self.ask_as(key, op, **none, **more)))
+            if answers[0] == answers[1]:
+                return
+        self.assertEqual(*answers, (key, op, other))
+
     def test_a_record_of_another_user_is_like_none(self):
         self.both()
         for op, _, scope, params in operations():
@@ -185,15 +194,15 @@ class UsersTest(harness.BrokerTest):
                 if other == none:
                     continue
                 for key in ("ann", "ann-query"):
-                    self.assertEqual(repr(self.ask_as(key, op, **other)).replace("bob", "zap"),
-                                     repr(self.ask_as(key, op, **none)), (key, op, other))
+                    self.assert_alike(key, op, other, none)
 
     def test_the_user_sees_what_is_there(self):
         self.both()
         for who in USERS:
             one = who + "-1"
-            status = self.ask_as(who, "task.status", task_id=one)
-            self.assertEqual((status["task"]["user_id"], status["source"]), (who, "redis"))
+            status = harness.wait_until(lambda: [status for status in [self.ask_as(who, "task.status", task_id=one)]
+                                                 if status["source"] == "redis"], "the status from Redis")[0]
+            self.assertEqual(status["task"]["user_id"], who)
             self.assertEqual(self.ask_as(who, "task.list", roles=[one, "other"], total=True)["total"], 2)
             found = self.ask_as(who, "task.list", search=who, roles=[one])["tasks"]
             self.assertEqual({row["task_id"] for row in found}, {one, who + "-2"})
@@ -213,9 +222,7 @@ class UsersTest(harness.BrokerTest):
                 continue
             for other, none in zip(self.requests(params, "bob"), self.requests(params, "zap")):
                 if other != none:
-                    answer = self.ask_as("gate", op, actor=actor, **other)
-                    self.assertEqual(repr(answer).replace("bob", "zap"),
-                                     repr(self.ask_as("gate", op, actor=actor, **none)), (op, other))
+                    self.assert_alike("gate", op, other, none, actor=actor)
         self.assertEqual(self.ask_as("gate", "task.get", task_id="bob-1", actor=actor)["error"]["code"], "not_found")
         self.assertTrue(self.ask_as("gate", "task.get", task_id="bob-1")["ok"])
         answer = self.ask_as("gate", "publish", producer=self.name("producer"), actor=actor,
@@ -419,7 +426,9 @@ class UsersTest(harness.BrokerTest):
         try:
             peer.publish(created(task))
             self.assertEqual(peer.publish_refused(changed("bob-1", "queued"))["code"], "unauthorized")
-            self.assertEqual(self.ask_as("ann", "task.status", task_id=task)["task"]["user_id"], "ann")
+            #   A Redis that is slow for a moment is not asked for a second
+            status = harness.wait_until(lambda: [self.ask_as("ann", "task.status", task_id=task)["task"]], "the status from Redis")[0]
+            self.assertEqual(status["user_id"], "ann")
             self.assertEqual(self.ask_as("bob", "task.status", task_id=task)["error"]["code"], "not_found")
         finally:
             self.assertTrue(self.ask_as("root", "mode", mode="dual")["ok"])

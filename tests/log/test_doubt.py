@@ -13,7 +13,7 @@ import nodes
 from test_nodes import Brokers
 
 #   Milliseconds: of calls whose time-out is what is tested
-SHORT = 1500
+SHORT = 4000
 
 
 class Standby(nodes.Case):

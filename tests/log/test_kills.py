@@ -33,6 +33,7 @@ class Publisher(threading.Thread):
         self.acked = 0
         self.ended = threading.Event()
         self.failure = None
+        self.patience_ms = 1000             # A node that is silent may be paused, or only slow: twice as long after each
 
     def run(self):
         clients = client.Clients()
@@ -42,7 +43,9 @@ class Publisher(threading.Thread):
                     peer = clients.keep(client.Producer(clients.context, broker.events, self.name, self.instance))
                     try:
                         self.use(peer)
-                    except (client.Silence, AssertionError) as error:
+                    except client.Silence:
+                        self.patience_ms = min(2 * self.patience_ms, 16000)
+                    except AssertionError as error:
                         if "lost an ack" in str(error):
                             raise
                     peer.close()
@@ -54,7 +57,7 @@ class Publisher(threading.Thread):
     def use(self, peer):
         """Publish to a node until it does not answer, or another one writes."""
         peer.send({"op": "hello", "protocol": 1, "producer": self.name, "instance": self.instance, "lease_ms": 3600000})
-        welcome = peer.receive(1000)
+        welcome = peer.receive(self.patience_ms)
         if welcome["op"] != "welcome":
             time.sleep(0.02)                # Not a proof: only less load while no node writes
             return
@@ -66,11 +69,12 @@ class Publisher(threading.Thread):
                 {"type": "task.created", "task_id": "%s-%d" % (self.name, number), "title": "T", "description": "", "role": "r"}
                 for number in range(sequence + 1, sequence + 4)]})
             sequence += 3
-            answer = peer.receive(2000)
+            answer = peer.receive(2 * self.patience_ms)
             if answer["op"] != "ack":
                 return
             self.acked = answer["sequence"]
             self.acks[answer["sequence"]] = answer["position"]
+            self.patience_ms = 1000
 
 
 class Loaded(test_nodes.Brokers):

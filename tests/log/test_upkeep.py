@@ -97,10 +97,11 @@ class Upkeep(Brokers):
     def test_trim_keeps_what_a_node_lacks(self):
         writer, follower, producer, position = self.start()
         follower.stop()
-        behind = int(self.pair.primary.sql("SELECT number FROM stele_nodes WHERE ledger = '%s' AND node = 'b'" % self.ledger))
+        behind = self.noted("b")
         self.publish(producer)
         self.stele("backup", "--requests", writer.requests)
         self.publish(producer)
+        harness.wait_until(lambda: self.noted("a") > behind, "the note of the writer, which is made once a second")
         self.assertTrue(int(self.log_command("trim", "--backup", self.repository, "--dry-run").split()[-1]) == behind)
         self.assertIn("has no snapshot of ledger", self.refused_trim("--backup", self.repository_of_another()))
         #   By force
@@ -110,6 +111,9 @@ class Upkeep(Brokers):
         self.assertEqual(self.count("number <= %d" % (behind + 1)), 0)
         with self.assertRaisesRegex(AssertionError, "start it from a snapshot"):
             self.broker("b")
+
+    def noted(self, node):
+        return int(self.pair.primary.sql("SELECT number FROM stele_nodes WHERE ledger = '%s' AND node = '%s'" % (self.ledger, node)))
 
     def refused_trim(self, *arguments):
         return self.log_command("trim", *arguments, status=65)

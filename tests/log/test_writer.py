@@ -127,7 +127,8 @@ class Redises(Kept):
         position = self.story(producer, "p-one")
         self.await_position(follower, position)
         self.assert_redis(writer)
-        self.assertEqual(self.ask(writer, "task.status", task_id="p-one", min_position=position)["source"], "redis")
+        harness.wait_until(lambda: self.ask(writer, "task.status", task_id="p-one", min_position=position)["source"] == "redis",
+                           "the status from Redis")
         #   The other one reads its ledger, and writes nothing
         self.assertEqual(self.ask(follower, "task.status", task_id="p-one", min_position=position)["source"], "sqlite")
         self.assertEqual(self.ask(follower, "stats")["redis"]["state"], "off")
