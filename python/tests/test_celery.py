@@ -163,8 +163,8 @@ class TestTasks(CeleryTest):
         self.wait_state(running, "running")
         running.revoke(terminate=True, signal="SIGKILL")
         self.assertEqual(self.wait_state(running, "cancelled", "failed").last_error, "terminated by SIGKILL")
-        later = self.app.add.apply_async((1, 1), countdown=1)
-        later.revoke()
+        later = self.app.add.apply_async((1, 1), countdown=8)
+        self.app.app.control.revoke(later.id, reply=True, limit=1, timeout=60)      # Before it begins
         self.assertEqual(self.wait_state(later, "cancelled").last_error, "revoked")
 
     def test_task_that_has_expired(self):
@@ -193,7 +193,7 @@ class TestTasks(CeleryTest):
 
 class TestKilledWorker(CeleryTest):
     queue = "doomed"
-    lease_ms = 1000
+    lease_ms = 4000
 
     def test_tasks_of_a_killed_worker_are_interrupted(self):
         path = os.path.join(self.folder, "begun")

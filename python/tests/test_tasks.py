@@ -324,7 +324,7 @@ class TestProcesses(TasksTest):
         self.assertEqual(self.client.task("t-within").parent_id, "t-outside")
 
     def test_killed_program_leaves_an_interrupted_task(self):
-        child = self.script("stele.connect(lease_ms=300)\n"
+        child = self.script("stele.connect(lease_ms=2000)\n"
                             "with stele.task('t-killed') as t:\n    t.wait(); print('running', flush=True)\n    import time; time.sleep(600)\n")
         child.wait_line("running")
         child.kill()

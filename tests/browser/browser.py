@@ -132,6 +132,12 @@ class Tab:
         except AssertionError as error:
             raise AssertionError("%s. The page is:\n%s" % (error, self.text()[:3000])) from None
 
+    def wait_connected(self):
+        """The page follows a broker that is not down. It may have findings: the disk of the machine may be nearly full."""
+        script = """const one = document.querySelector(".health");
+            return one && !one.classList.contains("l-down") && !/Connecting|No connection/.test(one.innerText)"""
+        harness.wait_until(lambda: self.run(script), "the page to be connected")
+
     def press(self, *keys):
         ActionChains(self.driver).send_keys(*keys).perform()
 

@@ -173,7 +173,7 @@ class Details(browser.BrowserTest):
     def test_burst_of_changes_is_counted_and_the_newest_is_shown(self):
         self.publish(task("before-the-burst"))
         self.show("tasks", "before-the-burst")
-        self.tab.wait(".health", "Healthy")
+        self.tab.wait_connected()
         self.publish(*[task("burst-%d" % number) for number in range(900)])
         changed = lambda: [one.text for one in self.tab.find(".head button") if "changed" in one.text]
         harness.wait_until(lambda: changed() == ["900 changed"], "900 changes")
@@ -187,7 +187,7 @@ class Details(browser.BrowserTest):
     def test_list_that_arrives_late_does_not_hide_a_change(self):
         self.publish(task("before-the-change"))
         self.show("tasks", "before-the-change")
-        self.tab.wait(".health", "Healthy")
+        self.tab.wait_connected()
         self.tab.run("""const real = window.fetch; window.held = []; window.arrived = 0; window.fetch = async (path, options) => {
             const answer = await real(path, options);
             if (path.startsWith('v1/tasks?')) {

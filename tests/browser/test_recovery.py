@@ -23,7 +23,7 @@ class Recovery(browser.BrowserTest):
     def begin(self, page, text):
         self.tab.open("%s/#/%s" % (self.http.url, page))
         self.tab.wait("main", text)
-        self.tab.wait(".health", "Healthy")
+        self.tab.wait_connected()
         self.tab.run("window.notReloaded = true")
 
     def show_changed(self, task):
@@ -39,7 +39,7 @@ class Recovery(browser.BrowserTest):
         """A task that is published now is noticed and shown, by the page that was there before."""
         stories.publish(self.broker, [{"type": "task.created", "task_id": task, "title": "Came later", "description": "", "role": "r"}], task)
         self.show_changed(task)
-        self.tab.wait(".health", "Healthy")
+        self.tab.wait_connected()
         self.assertTrue(self.tab.run("return window.notReloaded === true"))
 
     def test_stele_http_is_killed(self):
@@ -54,7 +54,7 @@ class Recovery(browser.BrowserTest):
     def test_steled_is_killed(self):
         self.begin("tasks", "job-000019")
         self.broker.kill()
-        harness.wait_until(lambda: "Healthy" not in self.tab.text(".health"), "the page to say that the broker is away")
+        harness.wait_until(lambda: self.tab.find(".health.l-down"), "the page to say that the broker is away")
         self.start_broker()
         self.finish("after-steled")
 
@@ -65,7 +65,7 @@ class Recovery(browser.BrowserTest):
         self.tab.wait(".health", "No connection")
         self.start_broker()
         self.restart_http()
-        self.tab.wait(".health", "Healthy")
+        self.tab.wait_connected()
         stories.publish(self.broker, [{"type": "task.state_changed", "task_id": "job-000003", "state": "queued"}])
         self.tab.wait("main .head .state", "queued")
         self.assertTrue(self.tab.run("return window.notReloaded === true"))

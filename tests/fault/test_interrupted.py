@@ -204,14 +204,16 @@ class Interrupted(FaultTest):
         self.assert_story("queued", "running", "failed", "passed", interruptions=1)
 
     def test_broker_down_for_longer_than_the_lease_gives_the_orchestrator_time(self):
-        peer = self.orchestrator()
+        lease_ms = 3000
+        peer = self.orchestrator(lease_ms=lease_ms)
         peer.publish(created(self.task), changed(self.task, "running"))
         self.broker.kill()
-        self.pass_time(2 * LEASE_MS / 1000)
-        self.restart()
-        peer = self.orchestrator()
+        self.pass_time(2 * lease_ms / 1000)
+        self.restart(settings={"lease-grace": 20000})
+        peer = self.orchestrator(lease_ms=lease_ms)
         peer.publish(changed(self.task, "passed"))
         self.assert_story("queued", "running", "passed", interruptions=0)
+        self.restart()
 
     #   An orchestrator that said goodbye, and left a task in progress
 
@@ -243,9 +245,9 @@ class Interrupted(FaultTest):
         self.assert_story("queued", "running", "passed", interruptions=0)
 
     def test_goodbye_that_keeps_and_the_broker_killed_interrupts_nothing(self):
-        self.orchestrator_says_goodbye(keep=True)
+        self.orchestrator_says_goodbye(lease_ms=3000, keep=True)
         self.restart()
-        self.pass_time(1.5)
+        self.pass_time(4.5)
         self.orchestrator(str(uuid.uuid4())).send({"op": "goodbye", "keep": True})
         self.restart()
         self.assert_story("queued", "running", interruptions=0)

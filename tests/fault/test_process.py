@@ -31,13 +31,16 @@ class Pinger(threading.Thread):
         self.peer = test.producer(name, lease_ms=lease_ms)
         self.task = "task-" + name
         self.peer.publish(created(self.task), changed(self.task, "running"))
+        self.sent, self.longest = time.monotonic(), 0           # Between two pings
         self.ending = threading.Event()
         test.addCleanup(self.stop)
         self.start()
 
     def run(self):
         while not self.ending.wait(0.1):
+            self.longest = max(self.longest, time.monotonic() - self.sent)
             self.peer.send({"op": "ping"})
+            self.sent = time.monotonic()
 
     def stop(self):
         self.ending.set()
@@ -49,13 +52,21 @@ class Stopped(FaultTest):
         return sum(1 for row in self.ask("task.history", task_id=task)["history"] if row.get("interrupted"))
 
     def test_sigstop_longer_than_the_leases_interrupts_nobody_who_pings(self):
-        pingers = [Pinger(self, self.name("p%d" % n), lease_ms=700) for n in range(5)]
-        for _ in range(3):
-            self.broker.signal(signal.SIGSTOP)
-            time.sleep(2.5)
-            self.broker.signal(signal.SIGCONT)
-            time.sleep(0.5)
-        self.assertEqual([self.interruptions(pinger.task) for pinger in pingers], [0] * 5)
+        for again in range(10):
+            pingers = [Pinger(self, self.name("p%d-%d" % (n, again)), lease_ms=700) for n in range(5)]
+            for _ in range(3):
+                self.broker.signal(signal.SIGSTOP)
+                time.sleep(2.5)
+                self.broker.signal(signal.SIGCONT)
+                time.sleep(0.5)
+            interrupted = [pinger for pinger in pingers if self.interruptions(pinger.task)]
+            for pinger in pingers:
+                pinger.stop()
+            if not interrupted:
+                break
+            #   Unless the test itself was late with its pings
+            self.assertEqual([pinger.task for pinger in interrupted if pinger.longest < 0.35], [])
+        self.assertEqual(interrupted, [])
 
     def test_sigstop_does_not_save_who_is_dead(self):
         dead = self.producer(lease_ms=700)
@@ -65,7 +76,7 @@ class Stopped(FaultTest):
         self.broker.signal(signal.SIGSTOP)
         time.sleep(1.5)
         self.broker.signal(signal.SIGCONT)
-        harness.wait_until(lambda: self.interruptions(task) == 1, "the interruption", 10)
+        harness.wait_until(lambda: self.interruptions(task) == 1, "the interruption")
 
     def test_sigstop_under_load_loses_nothing(self):
         loads = [Load(self.broker.events, "stopped-%d" % n) for n in range(3)]
@@ -88,10 +99,11 @@ class Terminated(FaultTest):
     BOUND_S = 3 + 5
 
     def terminate(self):
+        bound = self.BOUND_S * max(self.slowness(), 5 if harness.sanitized() else 1)
         began = time.monotonic()
         self.broker.signal(signal.SIGTERM)
         self.assertEqual(self.broker.wait(), 0, self.broker.log())
-        self.assertLess(time.monotonic() - began, self.BOUND_S * (5 if harness.sanitized() else 1))
+        self.assertLess(time.monotonic() - began, bound)
 
     def test_sigterm_under_load_loses_nothing(self):
         loads = [Load(self.broker.events, "term-%d" % n, batch=n + 1) for n in range(6)]
@@ -369,7 +381,7 @@ class Clock(FaultTest):
         return [time for time, in self.file().execute("SELECT time FROM commits ORDER BY first")]
 
     def test_jumps_interrupt_nobody_and_order_is_by_position(self):
-        pinger = Pinger(self, self.name("pinger"), lease_ms=1500)
+        pinger = Pinger(self, self.name("pinger"), lease_ms=20000)         # Less than any of the jumps
         load = Load(self.broker.events, "clock")
         for seconds in (3600, -3600, 86400 * 2, -86400 * 400, 0):
             self.set_clock(seconds)
@@ -395,11 +407,11 @@ class Clock(FaultTest):
     def test_requests_wait_by_the_steady_clock(self):
         for seconds in (86400, -86400, 0):
             asker = self.asker()
+            began = time.monotonic()
             asker.send({"op": "ping", "min_position": 10 ** 9, "timeout_ms": 700})
             self.set_clock(seconds)
-            began = time.monotonic()
             self.assertEqual(asker.receive()["error"]["code"], "timeout")
-            self.assertGreater(time.monotonic() - began, 0.3)
+            self.assertGreater(time.monotonic() - began, 0.69)
 
     def test_finished_tasks_are_in_redis_after_the_clock_is_right_again(self):
         task = self.name("task")

@@ -18,7 +18,7 @@ from client import pack, unpack
 from events import EITHER, REFUSED, STORED
 from producers import ACK, NAK, SENT, WELCOME, File
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 #   Every step, in a sensible order, except "bulk"
 ALL = ("guests", "requests", "leases", "redis")
 

@@ -90,7 +90,7 @@ def wait_fires(scrape, before, expected, folder, ignored=()):
     try:
         harness.wait_until(lambda: said.append(check(before, scrape(), expected, folder, ignored)) or not said[-1], "the alerts")
     except AssertionError as error:
-        raise AssertionError("%s: %s" % (error, said[-1])) from None
+        raise AssertionError("%s: %s" % (error, said[-1:])) from None
 
 
 class AlertTest(web.WebTest):

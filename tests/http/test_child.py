@@ -42,7 +42,7 @@ class Child(web.WebTest):
         web.wait_known("http://127.0.0.1:%d" % cls.port)
 
     def test_broker_runs_it_starts_it_again_and_stops_it(self):
-        self.get("/healthz", port=self.port)
+        harness.wait_until(lambda: self.request("GET", "/readyz", port=self.port).status == 200, "the broker to be ready")
         first, = child_of(self.broker.child.pid)
         os.kill(first, signal.SIGKILL)
         self.broker.wait_line("stele-http ended with signal 9")

@@ -183,12 +183,12 @@ fixture_step (fixture_t *self)
     return wait_ms;
 }
 
-//  Step until it is in that state (LIVE: at the head), within ten seconds
+//  Step until it is in that state (LIVE: at the head), within a minute
 
 static inline void
 fixture_until (fixture_t *self, stele_cache_state_t state)
 {
-    int64_t until = stele_clock_us () + 10000000;
+    int64_t until = stele_clock_us () + 60000000;
     while (stele_clock_us () < until) {
         int wait_ms = fixture_step (self);
         if (stele_cache_state (self->cache) == state

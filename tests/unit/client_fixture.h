@@ -13,7 +13,7 @@
 #include "stele_broker.h"
 #include "stele_client.h"
 
-#define TIMEOUT_MS 20000
+#define TIMEOUT_MS 60000
 
 //  -- a broker on a ledger in a folder of its own ----------------------------------
 

@@ -53,7 +53,7 @@ redis_server_start_with (redis_server_t *self, const char *const *options)
         execvp (argv [0], (char *const *) argv);
         _exit (127);
     }
-    for (int tries = 0; tries < 1000; tries++) {
+    for (int tries = 0; tries < 6000; tries++) {
         self->context = redisConnectUnix (self->socket);
         assert (self->context);
         redisReply *reply = self->context->err? NULL: redisCommand (self->context, "PING");

@@ -15,7 +15,7 @@
 #include "stele_client.h"
 #include "wire/key_file.h"
 
-#define TIMEOUT_MS 20000
+#define TIMEOUT_MS 60000
 #define ENFORCE_DOMAIN 93
 
 typedef struct {

@@ -12,7 +12,7 @@
 #include "talk.h"
 #include "stele_client.h"
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS 60000
 
 static char s_folder [] = "/tmp/test_client_wire.XXXXXX";
 static char s_endpoint [128];
