@@ -14,7 +14,7 @@ import msgpack
 import zmq
 
 #   Longest time for an answer; a loaded machine or a sanitizer needs some of it.
-PATIENCE_MS = 60000
+PATIENCE_MS = 120000
 
 
 def pack(value):

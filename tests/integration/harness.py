@@ -36,7 +36,7 @@ DATA = os.environ.get("STELE_DATA", os.path.join(SRC, "..", "shared", "data"))
 
 
 #   Seconds. Normally nothing takes that long; on a loaded machine or with a sanitizer it may.
-PATIENCE = 60
+PATIENCE = 120
 
 #   A shell starts background jobs with SIGINT ignored, and children inherit that: a program
 #   that a test interrupts would never stop. With a handler here, children start with the default.
