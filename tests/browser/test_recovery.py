@@ -18,7 +18,8 @@ class Recovery(browser.BrowserTest):
     def setUp(self):
         super().setUp()
         #   What is requested meanwhile fails, and the browser says so
-        self.allowed = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "50[34]"]
+        self.allowed = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE",
+                        "ERR_SOCKET_NOT_CONNECTED", "50[34]"]
 
     def begin(self, page, text):
         self.tab.open("%s/#/%s" % (self.http.url, page))
