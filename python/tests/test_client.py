@@ -452,6 +452,16 @@ class TestRequests(PackageTest):
         with self.assertRaises(stele.RequestFailed):
             client.series(step="week")
 
+    def test_statuses_of_many_tasks(self):
+        names = ["%s-%d" % (self.name("task"), n) for n in range(600)]
+        position = self.publisher().publish(*[stele.task_created(name, "t", "", "r") for name in names])
+        found = self.client().statuses(names + ["unknown"] + names[:3], min_position=position)
+        self.assertEqual(list(found), names + ["unknown"])
+        self.assertIsNone(found["unknown"])
+        self.assertEqual({task.state for name, task in found.items() if name != "unknown"}, {"queued"})
+        self.assertEqual(found[names[-1]].task_id, names[-1])
+        self.assertEqual(self.client().statuses([]), {})
+
     def test_errors_have_their_classes(self):
         client = self.client()
         with self.assertRaises(stele.NotFound):
@@ -530,6 +540,8 @@ class TestAsyncio(PackageTest):
                 self.assertEqual((await client.task(task))["state"], "failed")
                 answers = await asyncio.gather(*[client.status(task, min_position=position) for _ in range(50)])
                 self.assertEqual({answer["state"] for answer in answers}, {"failed"})
+                statuses = await client.statuses([task, "unknown"])
+                self.assertEqual((statuses[task].state, statuses["unknown"]), ("failed", None))
                 self.assertEqual([row["state_to"] async for row in client.history(task, limit=1)],
                                  ["queued", "running", "failed"])
                 with self.assertRaises(stele.NotFound):

@@ -50,6 +50,8 @@
         "task:Task heard_at:time? owner:object? erased:object?", "The full record of a task, now or at a position or time") \
     X (TASK_STATUS, HTTP_GET, "/v1/tasks/{task_id}/status", OPERATION, "task.status", QUERY, 1, "task_id!:id", \
         "task:Task source:string heard_at:time? owner:object?", "The live record of a task") \
+    X (TASK_STATUSES, HTTP_POST, "/v1/tasks/statuses", OPERATION, "task.statuses", QUERY, 0, "task_ids!:words", \
+        "statuses:[object]", "The live records of up to 500 tasks") \
     X (TASK_HISTORY, HTTP_GET, "/v1/tasks/{task_id}/history", OPERATION, "task.history", QUERY, 1, \
         "task_id!:id types:words order:text" PAGE_PARAMS, "history:[History] next:cursor", \
         "Every change of a task, oldest first") \

@@ -77,6 +77,7 @@ GETS = {
 }
 CHANGES = {
     ("post", "/v1/tasks/search"): ("/v1/tasks/search", {"states": ["failed"], "limit": 5}),
+    ("post", "/v1/tasks/statuses"): ("/v1/tasks/statuses", {"task_ids": ["a/b", "none"]}),
     ("post", "/v1/events"): ("/v1/events", {"producer": "other", "events": [
         {"type": "task.updated", "task_id": "c", "title": "New"}, {"type": "nonsense"}]}),
     ("post", "/v1/rejected/retry"): ("/v1/rejected/retry", {"ids": [1]}),
