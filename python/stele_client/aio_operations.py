@@ -43,6 +43,9 @@ class Operations:
     async def stats(self) -> Answer:
         return await self._request("stats", {})
 
+    async def storage(self, days: Optional[int] = None) -> Answer:
+        return await self._request("storage", {"days": days})
+
     async def series(self, **parameters: Any) -> Answer:
         return await self._request("stats.series", parameters)
 

@@ -97,6 +97,10 @@ class Operations:
         """Statistics of tasks, ledger, disk, Redis, producers"""
         return self._request("stats", {})
 
+    def storage(self, days: Optional[int] = None) -> Answer:
+        """Sizes of tables and files, and what each of the last days added"""
+        return self._request("storage", {"days": days})
+
     def series(self, **parameters: Any) -> Answer:
         """What happened per minute, hour or day. Parameters: step, by, limit, from, to (pass from as **{"from": ...})."""
         return self._request("stats.series", parameters)

@@ -462,6 +462,11 @@ class TestRequests(PackageTest):
         self.assertEqual(found[names[-1]].task_id, names[-1])
         self.assertEqual(self.client().statuses([]), {})
 
+    def test_storage_has_tables_and_days(self):
+        answer = self.client().storage(days=3)
+        self.assertIn("task_history", [table["name"] for table in answer["tables"]])
+        self.assertEqual(len(answer["days"]), 3)
+
     def test_errors_have_their_classes(self):
         client = self.client()
         with self.assertRaises(stele.NotFound):
@@ -542,6 +547,7 @@ class TestAsyncio(PackageTest):
                 self.assertEqual({answer["state"] for answer in answers}, {"failed"})
                 statuses = await client.statuses([task, "unknown"])
                 self.assertEqual((statuses[task].state, statuses["unknown"]), ("failed", None))
+                self.assertEqual(len((await client.storage(days=2))["days"]), 2)
                 self.assertEqual([row["state_to"] async for row in client.history(task, limit=1)],
                                  ["queued", "running", "failed"])
                 with self.assertRaises(stele.NotFound):
