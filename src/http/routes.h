@@ -96,6 +96,8 @@
     X (STREAM, HTTP_GET, "/v1/stream", STREAM, "", QUERY, 0, \
         "view:text types:words task_id:words states:words roles:words stats:bool after:number ledger:text", "", \
         "Events as they are committed (Server-Sent Events), from after, or after the field Last-Event-ID") \
+    X (STREAM_STATS, HTTP_GET, "/v1/stream/stats", STREAM, "", METRICS, 0, "", "", \
+        "The statistics once a second, as with stats=true in /v1/stream, and no events") \
     X (TABLE, HTTP_GET, "/v1/tables/{table}", TABLE, "table.read", QUERY, 0, \
         "table!:text at:number format:text" PAGE_PARAMS, "rows:[object] next:cursor", \
         "A page of a table at one position; with format=ndjson all of it, one row per line") \
