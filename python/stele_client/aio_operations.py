@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from typing import Any, AsyncIterator, Mapping, Optional, Sequence, Type
+from typing import Any, AsyncIterator, Dict, Iterable, Mapping, Optional, Sequence, Type
 
-from .operations import Answer, R, Words, known, stamped
+from .operations import STATUSES, Answer, R, Words, known, stamped, take_statuses
 from .records import AuditEvent, Change, Command, Metric, Output, Preferences, Rejected, Session, Task
 
 
@@ -43,6 +43,9 @@ class Operations:
     async def stats(self) -> Answer:
         return await self._request("stats", {})
 
+    async def storage(self, days: Optional[int] = None) -> Answer:
+        return await self._request("storage", {"days": days})
+
     async def series(self, **parameters: Any) -> Answer:
         return await self._request("stats.series", parameters)
 
@@ -54,6 +57,13 @@ class Operations:
 
     async def status(self, task_id: str, **more: Any) -> Task:
         return await self._one(Task, "task.status", "task", dict(more, task_id=task_id))
+
+    async def statuses(self, task_ids: Iterable[str], **more: Any) -> Dict[str, Optional[Task]]:
+        found: Dict[str, Optional[Task]] = {}
+        left = list(dict.fromkeys(task_ids))
+        while left:
+            left = take_statuses(await self._request("task.statuses", dict(more, task_ids=left[:STATUSES])), found) + left[STATUSES:]
+        return found
 
     def tasks(self, **filters: Any) -> AsyncIterator[Task]:
         return self._pages(Task, "task.list", "tasks", known(filters))

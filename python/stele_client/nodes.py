@@ -19,8 +19,8 @@ PAUSE_S = 0.02              # Between attempts to connect: more after each
 PAUSE_MAX_S = 1.0
 
 #   Requests that only read: they may be executed twice
-READS = ("ping", "info", "stats", "get", "list", "read", "status", "history", "outputs", "metrics", "stuck", "commands",
-         "times", "tasks")
+READS = ("ping", "info", "stats", "get", "list", "read", "status", "statuses", "history", "outputs", "metrics", "stuck", "commands",
+         "times", "tasks", "storage")
 
 
 def split(endpoints: str) -> List[str]:

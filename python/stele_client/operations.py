@@ -11,7 +11,7 @@ part of the answer. Parameters that are None are left out of the request.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Type, TypeVar, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Type, TypeVar, Union
 
 from .records import AuditEvent, Change, Command, Metric, Output, Preferences, Record, Rejected, Session, Task
 from .wire import check_time, now
@@ -19,6 +19,8 @@ from .wire import check_time, now
 Words = Union[str, Sequence[str]]
 Answer = Dict[str, Any]
 R = TypeVar("R", bound=Record)
+
+STATUSES = 500              # Tasks in a request task.statuses
 
 #   Parameters of task.list. A broker ignores unknown parameters, so a misspelt filter would list every task
 FILTERS = frozenset((
@@ -39,6 +41,17 @@ def known(filters: Dict[str, Any]) -> Dict[str, Any]:
         if name.endswith(("_from", "_to")):
             check_time(name, value)
     return filters
+
+
+def take_statuses(answer: Answer, found: Dict[str, Optional[Task]]) -> List[str]:
+    """Add the records of an answer of task.statuses; returns the ids of those that did not fit into it"""
+    left = []
+    for entry in answer["statuses"]:
+        if entry.get("error", {}).get("code") == "too_large":
+            left.append(entry["task_id"])
+        else:
+            found[entry["task_id"]] = Task(entry["task"]) if "task" in entry else None
+    return left
 
 
 def stamped(events: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
@@ -84,6 +97,10 @@ class Operations:
         """Statistics of tasks, ledger, disk, Redis, producers"""
         return self._request("stats", {})
 
+    def storage(self, days: Optional[int] = None) -> Answer:
+        """Sizes of tables and files, and what each of the last days added"""
+        return self._request("storage", {"days": days})
+
     def series(self, **parameters: Any) -> Answer:
         """What happened per minute, hour or day. Parameters: step, by, limit, from, to (pass from as **{"from": ...})."""
         return self._request("stats.series", parameters)
@@ -99,6 +116,14 @@ class Operations:
     def status(self, task_id: str, **more: Any) -> Task:
         """The live record, from Redis if the broker uses one."""
         return self._one(Task, "task.status", "task", dict(more, task_id=task_id))
+
+    def statuses(self, task_ids: Iterable[str], **more: Any) -> Dict[str, Optional[Task]]:
+        """The live records of many tasks by their ids, 500 per request; None if there is no such task."""
+        found: Dict[str, Optional[Task]] = {}
+        left = list(dict.fromkeys(task_ids))
+        while left:
+            left = take_statuses(self._request("task.statuses", dict(more, task_ids=left[:STATUSES])), found) + left[STATUSES:]
+        return found
 
     def tasks(self, **filters: Any) -> Iterator[Task]:
         """An iterator over all matching tasks, fetched page by page. Filters: states, roles,

@@ -467,6 +467,21 @@ class TestRequests(PackageTest):
         with self.assertRaises(stele.RequestFailed):
             client.series(step="week")
 
+    def test_statuses_of_many_tasks(self):
+        names = ["%s-%d" % (self.name("task"), n) for n in range(600)]
+        position = self.publisher().publish(*[stele.task_created(name, "t", "", "r") for name in names])
+        found = self.client().statuses(names + ["unknown"] + names[:3], min_position=position)
+        self.assertEqual(list(found), names + ["unknown"])
+        self.assertIsNone(found["unknown"])
+        self.assertEqual({task.state for name, task in found.items() if name != "unknown"}, {"queued"})
+        self.assertEqual(found[names[-1]].task_id, names[-1])
+        self.assertEqual(self.client().statuses([]), {})
+
+    def test_storage_has_tables_and_days(self):
+        answer = self.client().storage(days=3)
+        self.assertIn("task_history", [table["name"] for table in answer["tables"]])
+        self.assertEqual(len(answer["days"]), 3)
+
     def test_errors_have_their_classes(self):
         client = self.client()
         with self.assertRaises(stele.NotFound):
@@ -545,6 +560,9 @@ class TestAsyncio(PackageTest):
                 self.assertEqual((await client.task(task))["state"], "failed")
                 answers = await asyncio.gather(*[client.status(task, min_position=position) for _ in range(50)])
                 self.assertEqual({answer["state"] for answer in answers}, {"failed"})
+                statuses = await client.statuses([task, "unknown"])
+                self.assertEqual((statuses[task].state, statuses["unknown"]), ("failed", None))
+                self.assertEqual(len((await client.storage(days=2))["days"]), 2)
                 self.assertEqual([row["state_to"] async for row in client.history(task, limit=1)],
                                  ["queued", "running", "failed"])
                 with self.assertRaises(stele.NotFound):

@@ -152,7 +152,7 @@ int
 
 /*  Announce a task: the first stele_live_task then asks for all that were announced at once, and those
     after it are answered from that. At most STELE_LIVE_EXPECTED; others are asked for one by one.  */
-#define STELE_LIVE_EXPECTED 16
+#define STELE_LIVE_EXPECTED 500     // As many as task.statuses takes
 void
     stele_live_expect (stele_live_t *self, const char *task_id, size_t size);
 

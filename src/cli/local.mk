@@ -104,6 +104,7 @@ stele_SOURCES = \
     src/cli/proof/hashing.c src/cli/proof/hashing.h \
     src/cli/proof/history.c src/cli/proof/history.h \
     src/cli/commands/broker/stats.c \
+    src/cli/commands/broker/storage.c \
     src/cli/commands/broker/token.c \
     src/cli/commands/broker/top.c
 # The migration from earlier systems is not in the library, so the folders that it needs are linked here; of the broker

@@ -22,7 +22,7 @@ static const cli_command_t *const s_commands [] = {
     &cli_cmd_outputs, &cli_cmd_metrics, &cli_cmd_sessions, &cli_cmd_replay, &cli_cmd_follow,
     &cli_cmd_export, &cli_cmd_import, &cli_cmd_migrate, &cli_cmd_backup, &cli_cmd_restore, &cli_cmd_verify, &cli_cmd_prove,
     &cli_cmd_compact, &cli_cmd_erase, &cli_cmd_recover, &cli_cmd_check, &cli_cmd_mode, &cli_cmd_nodes, &cli_cmd_log,
-    &cli_cmd_rejected, &cli_cmd_audit, &cli_cmd_scan, &cli_cmd_stats, &cli_cmd_stuck, &cli_cmd_top, &cli_cmd_health,
+    &cli_cmd_rejected, &cli_cmd_audit, &cli_cmd_scan, &cli_cmd_stats, &cli_cmd_storage, &cli_cmd_stuck, &cli_cmd_top, &cli_cmd_health,
     &cli_cmd_ping, &cli_cmd_info, &cli_cmd_key, &cli_cmd_token, &cli_cmd_completion, NULL
 };
 

@@ -50,6 +50,8 @@
         "task:Task heard_at:time? owner:object? erased:object?", "The full record of a task, now or at a position or time") \
     X (TASK_STATUS, HTTP_GET, "/v1/tasks/{task_id}/status", OPERATION, "task.status", QUERY, 1, "task_id!:id", \
         "task:Task source:string heard_at:time? owner:object?", "The live record of a task") \
+    X (TASK_STATUSES, HTTP_POST, "/v1/tasks/statuses", OPERATION, "task.statuses", QUERY, 0, "task_ids!:words", \
+        "statuses:[object]", "The live records of up to 500 tasks") \
     X (TASK_HISTORY, HTTP_GET, "/v1/tasks/{task_id}/history", OPERATION, "task.history", QUERY, 1, \
         "task_id!:id types:words order:text" PAGE_PARAMS, "history:[History] next:cursor", \
         "Every change of a task, oldest first") \
@@ -94,6 +96,8 @@
     X (STREAM, HTTP_GET, "/v1/stream", STREAM, "", QUERY, 0, \
         "view:text types:words task_id:words states:words roles:words stats:bool after:number ledger:text", "", \
         "Events as they are committed (Server-Sent Events), from after, or after the field Last-Event-ID") \
+    X (STREAM_STATS, HTTP_GET, "/v1/stream/stats", STREAM, "", METRICS, 0, "", "", \
+        "The statistics once a second, as with stats=true in /v1/stream, and no events") \
     X (TABLE, HTTP_GET, "/v1/tables/{table}", TABLE, "table.read", QUERY, 0, \
         "table!:text at:number format:text" PAGE_PARAMS, "rows:[object] next:cursor", \
         "A page of a table at one position; with format=ndjson all of it, one row per line") \

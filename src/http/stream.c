@@ -230,6 +230,8 @@ http_stream_forget_changes (http_stream_t *self)
 void
 http_stream_reset (http_stream_t *self, const char *reason)
 {
+    if (self->state == HTTP_STREAM_STATS)
+        return;
     if (self->token)
         http_upstream_forget (self->server->upstream, self->token);
     self->token = 0;
@@ -413,6 +415,13 @@ s_check_types (const char *types, stele_refusal_t *refusal)
 }
 
 static int
+s_check_stats (const http_stream_t *self, const char *way_out, stele_refusal_t *refusal)
+{
+    return !http_actor_is_bound (self->actor)? 0: stele_refuse (refusal, STELE_EUNAUTHORIZED, "stats",
+        "statistics concern all users, but the token '%s' is bound to users: %s", self->actor->name, way_out);
+}
+
+static int
 s_read_filter (http_stream_t *self, const http_request_t *request, stele_refusal_t *refusal)
 {
     http_span_t view = http_target_param (&request->target, "view");
@@ -421,9 +430,8 @@ s_read_filter (http_stream_t *self, const http_request_t *request, stele_refusal
         return stele_refuse (refusal, STELE_EBAD_REQUEST, "view", "view takes events or tasks");
     http_span_t stats = http_target_param (&request->target, "stats");
     self->wants_stats = http_span_is (stats, "true") || http_span_is (stats, "1");
-    if (self->wants_stats && http_actor_is_bound (self->actor))
-        return stele_refuse (refusal, STELE_EUNAUTHORIZED, "stats", "statistics concern all users, but the token '%s' is bound to "
-            "users: leave out stats", self->actor->name);
+    if (self->wants_stats && s_check_stats (self, "leave out stats", refusal))
+        return refusal->code;
     self->types = s_words (&request->target, "types");
     self->task_ids = s_words (&request->target, "task_id");
     self->states = s_words (&request->target, "states");
@@ -467,10 +475,13 @@ http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t 
     stele_refusal_t refusal;
     const http_request_t *request = http_conn_request (conn);
     http_stream_t *self = s_new (server, conn);
+    bool of_stats = route == &http_routes [HTTP_ROUTE_STREAM_STATS];
     int rc = http_params_pack (route, request, server->pack, &refusal);
-    if (rc == 0)
+    if (rc == 0 && of_stats)
+        rc = s_check_stats (self, "it may follow its own tasks, with GET /v1/stream", &refusal);
+    if (rc == 0 && !of_stats)
         rc = s_read_start (self, request, &refusal);
-    if (rc == 0)
+    if (rc == 0 && !of_stats)
         rc = s_read_filter (self, request, &refusal);
     if (rc) {
         http_server_problem (server, conn, &refusal);
@@ -487,5 +498,10 @@ http_stream_start (http_server_t *server, http_conn_t *conn, const http_route_t 
     }
     char retry [40];
     s_send (self, retry, (size_t) snprintf (retry, sizeof retry, "retry: %d\n\n", RETRY_MS));
-    http_stream_read (self);
+    if (of_stats) {
+        self->state = HTTP_STREAM_STATS;
+        self->wants_stats = true;
+    }
+    else
+        http_stream_read (self);
 }

@@ -35,6 +35,7 @@ typedef enum {
     HTTP_STREAM_READING,            // A page is requested
     HTTP_STREAM_FULL,               // Behind, and its client has to read first
     HTTP_STREAM_LIVE,               // Has what the hub has
+    HTTP_STREAM_STATS,              // Sends statistics, and no events: it never has a position
     HTTP_STREAM_FOLLOWING           // Of an actor that is bound to users: has read the log to its end, and reads on when the hub has more
 } http_stream_state_t;
 

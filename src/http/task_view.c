@@ -18,18 +18,26 @@
 #include "wire/map.h"
 #include "wire/scan.h"
 
-#define ROUND_MS          250       // Between two rounds
-#define TASKS_MAX         200       // Of one stream in a round
-#define FETCHES_MAX       400       // Of all streams in a round
+#define ROUND_MS         1000       // Between two rounds
+#define TASKS_MAX         400       // Of one stream in a round
+#define FETCHES_MAX       800       // Of all streams in a round
+#define STATUSES_MAX      400       // Of one request
 #define FETCH_MS         5000
 #define S_KEY_SIZE        300
 
 typedef struct {
-    http_task_view_t *view;
-    int64_t token;                  // 0: answered
-    char *json;                     // The record; NULL: there is none
+    char *json;                     // The record; NULL: there is none, or it was not answered yet
     char state [32], role [256];
 } s_record_t;
+
+//  One request for records
+typedef struct s_request {
+    struct s_request *next;         // Of the round
+    http_task_view_t *view;
+    const http_actor_t *actor;      // Whose records they are; NULL: there are no tokens
+    char actor_id [CLI_TOKEN_ID];
+    int64_t token;                  // 0: answered
+} s_request_t;
 
 //  What open streams without a filter are sent in a round, shared by all of them
 typedef struct {
@@ -45,7 +53,8 @@ struct http_task_view {
     zhash_t *sending;               // Those of this round; NULL: none
     http_stream_t *streams;         // Of the hub, as of the last tick
     zhash_t *records;               // s_record_t of this round by s_print_key; NULL: no round
-    size_t left;                    // Not answered yet
+    s_request_t *requests;          // Of this round
+    size_t left;                    // Of them, not answered yet
     int64_t position;               // Changes up to this are in the round
     int64_t begun_ms;
 };
@@ -76,10 +85,20 @@ static void
 s_free_record (void *data)
 {
     s_record_t *record = data;
-    if (record->token)
-        http_upstream_forget (record->view->server->upstream, record->token);
     free (record->json);
     free (record);
+}
+
+static void
+s_free_requests (http_task_view_t *self)
+{
+    while (self->requests) {
+        s_request_t *request = self->requests;
+        self->requests = request->next;
+        if (request->token)
+            http_upstream_forget (self->server->upstream, request->token);
+        free (request);
+    }
 }
 
 void
@@ -88,6 +107,7 @@ http_task_view_destroy (http_task_view_t **self_p)
     http_task_view_t *self = *self_p;
     if (!self)
         return;
+    s_free_requests (self);
     zhash_destroy (&self->records);
     zhash_destroy (&self->shared);
     zhash_destroy (&self->sending);
@@ -106,16 +126,22 @@ http_task_view_forget (http_task_view_t *self, http_stream_t *stream)
 
 //  A record that was fetched for one token is not for another one: the key of records has both
 static void
-s_print_key (const http_stream_t *stream, const char *id, char key [S_KEY_SIZE])
+s_print_key (const char *actor_id, const char *id, char key [S_KEY_SIZE])
 {
-    snprintf (key, S_KEY_SIZE, "%s/%s", stream->actor? stream->actor->id: "", id);
+    snprintf (key, S_KEY_SIZE, "%s/%s", actor_id, id);
+}
+
+static const char *
+s_actor_id (const http_stream_t *stream)
+{
+    return stream->actor? stream->actor->id: "";
 }
 
 static const s_record_t *
 s_record (const http_task_view_t *self, const http_stream_t *stream, const char *id)
 {
     char key [S_KEY_SIZE];
-    s_print_key (stream, id, key);
+    s_print_key (s_actor_id (stream), id, key);
     return zhash_lookup (self->records, key);
 }
 
@@ -218,23 +244,129 @@ s_end_round (http_task_view_t *self)
     }
     if (block)
         s_free_block (NULL, 0, block);
+    s_free_requests (self);
     zhash_destroy (&self->sending);
     zhash_destroy (&self->records);
 }
 
+//  -- the records ----------------------------------------------------------------------------------
+
+static void s_on_statuses (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal);
+
 static void
-s_on_record (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
+s_begin_statuses (const http_task_view_t *self, stele_pack_t *pack, size_t *mark)
 {
-    s_record_t *record = arg;
-    http_task_view_t *self = record->view;
-    stele_refusal_t error;
-    stele_map_t map = { answer, size }, task;
-    record->token = 0;
-    if (!refusal && http_reply_check (answer, size, &error) == 0 && stele_map_map (&map, "task", &task)) {
+    stele_pack_clear (pack);
+    stele_pack_map_begin (pack);
+    stele_pack_key_string (pack, "op", "task.statuses");
+    stele_pack_key_integer (pack, "min_position", self->position);
+    stele_pack_key (pack, "task_ids");
+    *mark = stele_pack_open_array (pack);
+}
+
+//  Send what was begun, with 'count' ids. Returns false if the broker cannot be asked.
+static bool
+s_send_statuses (http_task_view_t *self, stele_pack_t *pack, size_t mark, size_t count, const http_actor_t *actor)
+{
+    stele_refusal_t refusal;
+    s_request_t *request = STELE_NEW (s_request_t);
+    request->view = self;
+    request->actor = actor;
+    if (actor)
+        strcpy (request->actor_id, actor->id);
+    stele_pack_close (pack, mark, count);
+    stele_pack_map_end (pack);
+    int64_t token = http_upstream_send (self->server->upstream, pack, actor, FETCH_MS, s_on_statuses, request, &refusal);
+    if (token < 0) {
+        free (request);
+        return false;
+    }
+    request->token = token;
+    request->next = self->requests;
+    self->requests = request;
+    self->left++;
+    return true;
+}
+
+//  Request the records of those tasks that were not requested for this actor in this round. Returns false if the broker
+//  cannot be asked.
+static bool
+s_fetch_all (http_task_view_t *self, const http_stream_t *stream, zhash_t *changed)
+{
+    stele_pack_t *pack = self->server->pack;
+    size_t mark = 0, count = 0;
+    bool asked = true;
+    zlist_t *ids = zhash_keys (changed);
+    for (char *id = zlist_first (ids); id && asked; id = zlist_next (ids)) {
+        char key [S_KEY_SIZE];
+        s_print_key (s_actor_id (stream), id, key);
+        if (zhash_lookup (self->records, key))
+            continue;
+        zhash_insert (self->records, key, STELE_NEW (s_record_t));
+        zhash_freefn (self->records, key, s_free_record);
+        if (count == 0)
+            s_begin_statuses (self, pack, &mark);
+        stele_pack_string (pack, id);
+        if (++count == STATUSES_MAX) {
+            asked = s_send_statuses (self, pack, mark, count, stream->actor);
+            count = 0;
+        }
+    }
+    if (count > 0 && asked)
+        asked = s_send_statuses (self, pack, mark, count, stream->actor);
+    zlist_destroy (&ids);
+    return asked;
+}
+
+//  One entry of an answer. Returns false if the record did not fit into it.
+static bool
+s_take_status (const s_request_t *request, const stele_map_t *entry)
+{
+    char id [STELE_LIMIT_ID + 1] = "", key [S_KEY_SIZE];
+    stele_map_t task, error;
+    stele_map_text (entry, "task_id", id, sizeof id);
+    s_print_key (request->actor_id, id, key);
+    s_record_t *record = zhash_lookup (request->view->records, key);
+    if (record && stele_map_map (entry, "task", &task)) {
         stele_map_text (&task, "state", record->state, sizeof record->state);
         stele_map_text (&task, "role", record->role, sizeof record->role);
         record->json = stele_json_print (task.data, task.size, true);
     }
+    return !stele_map_map (entry, "error", &error) || stele_map_code (&error, "code") != STELE_ETOO_LARGE;
+}
+
+static void
+s_take_statuses (http_task_view_t *self, const s_request_t *request, stele_scan_t scan)
+{
+    stele_pack_t *pack = self->server->pack;
+    size_t mark = 0, left = 0;
+    uint32_t count = stele_scan_next (&scan).count;
+    while (count--) {
+        stele_map_t entry;
+        char id [STELE_LIMIT_ID + 1];
+        stele_scan_skip (&scan, &entry.data, &entry.size);
+        if (s_take_status (request, &entry) || !stele_map_text (&entry, "task_id", id, sizeof id))
+            continue;
+        if (left++ == 0)
+            s_begin_statuses (self, pack, &mark);
+        stele_pack_string (pack, id);
+    }
+    if (left > 0)
+        s_send_statuses (self, pack, mark, left, request->actor);
+}
+
+static void
+s_on_statuses (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal)
+{
+    s_request_t *request = arg;
+    http_task_view_t *self = request->view;
+    stele_refusal_t error;
+    const void *statuses;
+    size_t statuses_size;
+    request->token = 0;
+    if (!refusal && http_reply_check (answer, size, &error) == 0
+    &&  stele_scan_find (answer, size, "statuses", &statuses, &statuses_size).kind == STELE_SCAN_ARRAY)
+        s_take_statuses (self, request, stele_scan_start (statuses, statuses_size));
     if (--self->left == 0)
         s_end_round (self);
 }
@@ -246,46 +378,6 @@ static int64_t
 s_position (const http_task_view_t *self, const http_stream_t *stream)
 {
     return stream->caught_up? stream->position: self->position;
-}
-
-//  Returns false if the broker cannot be asked
-static bool
-s_fetch (http_task_view_t *self, const http_stream_t *stream, const char *id)
-{
-    stele_pack_t *pack = self->server->pack;
-    stele_refusal_t refusal;
-    char key [S_KEY_SIZE];
-    s_print_key (stream, id, key);
-    if (zhash_lookup (self->records, key))
-        return true;
-    s_record_t *record = STELE_NEW (s_record_t);
-    record->view = self;
-    zhash_insert (self->records, key, record);
-    zhash_freefn (self->records, key, s_free_record);
-    stele_pack_clear (pack);
-    stele_pack_map_begin (pack);
-    stele_pack_key_string (pack, "op", "task.status");
-    stele_pack_key_string (pack, "task_id", id);
-    stele_pack_key_integer (pack, "min_position", self->position);
-    stele_pack_map_end (pack);
-    int64_t token = http_upstream_send (self->server->upstream, pack, stream->actor, FETCH_MS, s_on_record, record, &refusal);
-    if (token < 0)
-        return false;
-    record->token = token;
-    self->left++;
-    return true;
-}
-
-//  Returns false if the broker cannot be asked
-static bool
-s_fetch_all (http_task_view_t *self, const http_stream_t *stream, zhash_t *changed)
-{
-    bool asked = true;
-    zlist_t *ids = zhash_keys (changed);
-    for (char *id = zlist_first (ids); id && asked; id = zlist_next (ids))
-        asked = s_fetch (self, stream, id);
-    zlist_destroy (&ids);
-    return asked;
 }
 
 //  Returns false if the round is full

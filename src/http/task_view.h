@@ -1,7 +1,7 @@
 /*  task_view - the latest records of changed tasks, for streams with view=tasks
 
-    At most four times per second, each task that changed is fetched once, for all streams that want it. A
-    stream for which more than 200 tasks changed in the meantime gets their number only: its client
+    At most once per second, the tasks that changed are fetched with one request, for all streams of an actor. A
+    stream for which more than 400 tasks changed in the meantime gets their number only: its client
     reads the list again.
 
     This Source Code Form is subject to the terms of the Mozilla Public

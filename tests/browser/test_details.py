@@ -4,7 +4,9 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import csv
 import datetime
+import io
 import os
 import re
 import shlex
@@ -54,6 +56,27 @@ class Details(browser.BrowserTest):
         with open(os.path.join(harness.SRC, "src", "http", "dashboard", "app", "format.js"), encoding="utf-8") as file:
             code = re.sub("^export ", "", file.read(), flags=re.M)
         return self.tab.command("Runtime.evaluate", expression="(() => {%s\nreturn %s})()" % (code, call), returnByValue=True)["result"].get("value")
+
+    #   -- files
+
+    def save(self, button):
+        """The text of the file that a button saves"""
+        self.tab.run("""window.saved = undefined;
+            const make = URL.createObjectURL;
+            URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; }); return make(blob); };""")
+        self.tab.wait("button", button).click()
+        return harness.wait_until(lambda: self.tab.run("return window.saved"), "the file")
+
+    def test_texts_that_a_spreadsheet_would_run_have_an_apostrophe(self):
+        formulas = ["=1+2", "+1", "-1", "@sum(a1)", "\t=1+2", "\r=1+2"]
+        others = ["a=1", "'", "1,2", "a \"quoted\" word", "two\nlines", " =1"]
+        prefix, role = self.name("cell"), self.name("role")
+        self.publish(*[task("%s-%02d" % (prefix, number), title=title, role=role) for number, title in enumerate(formulas + others)])
+        self.show("tasks?columns=task_id,title,error_count&order=created_asc&roles=" + role, prefix + "-11")
+        rows = list(csv.reader(io.StringIO(self.save("CSV"), newline="")))
+        expected = ["'" + title for title in formulas] + others
+        self.assertEqual(rows, [["task_id", "title", "error_count"]] + [
+            ["%s-%02d" % (prefix, number), title, "0"] for number, title in enumerate(expected)])
 
     #   -- numbers
 

@@ -52,6 +52,18 @@ class Recovery(browser.BrowserTest):
         self.show_changed("meanwhile")
         self.finish("after-http")
 
+    def test_browser_without_shared_workers_has_a_stream_for_each_tab(self):
+        self.tab.command("Page.addScriptToEvaluateOnNewDocument", source="delete window.SharedWorker")
+        self.begin("tasks", "job-000019")
+        self.assertTrue(self.tab.run("return typeof SharedWorker === 'undefined'"))
+        self.finish("without-worker")
+        self.http.kill()
+        self.tab.wait(".health", "No connection")
+        stories.publish(self.broker, [{"type": "task.created", "task_id": "without-both", "title": "w", "description": "", "role": "r"}], "without")
+        self.restart_http()
+        self.show_changed("without-both")
+        self.finish("without-worker-later")
+
     def test_steled_is_killed(self):
         self.begin("tasks", "job-000019")
         self.broker.kill()

@@ -77,7 +77,7 @@ class Operations(harness.BrokerTest):
         self.ask("publish", producer=self.name("q"), events=[{"type": "no.such"}])
         task, session = {"task_id": "t"}, {"session_id": "s"}
         return {
-            "task.status": task, "task.get": task, "task.history": task, "task.outputs": task,
+            "task.status": task, "task.statuses": {"task_ids": ["t"]}, "task.get": task, "task.history": task, "task.outputs": task,
             "task.metrics": task, "task.recover": task, "task.erase": {"task_id": self.name("e"), "reason": "r"}, "session.get": session,
             "session.commands": session, "table.read": {"table": "tasks"},
             "publish": {"producer": self.name("q"), "events": [created("u")]},

@@ -258,6 +258,19 @@ class WithTokens(test_tokens.TokensTest):
         while stream.next()[0] != "stats":
             pass
 
+    def test_role_metrics_has_a_stream_of_the_statistics_alone(self):
+        self.read("meter", "/v1/stream?stats=true", 403)
+        stream = web.Stream(self.http.port, "/v1/stream/stats", headers=self.bearer("meter"))
+        self.addCleanup(stream.close)
+        for _ in range(2):
+            event, data = stream.next()
+            self.assertEqual(event, "stats")
+            self.assertIn("by_state", data["stats"]["tasks"])
+        self.assertEqual(self.read("ann", "/v1/stream/stats", 403).json()["field"], "stats")
+        self.assertEqual(self.read("writer", "/v1/stream/stats", 403).json()["code"], "unauthorized")
+        self.read("meter", "/v1/stream/stats?after=1", 400)
+
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -53,6 +53,7 @@ GETS = {
     "/v1/preferences": ["/v1/preferences?user_id=ann"],
     "/v1/events": ["/v1/events", "/v1/events?after=3&limit=2&types=task.output_added"],
     "/v1/stream": [],
+    "/v1/stream/stats": [],
     "/v1/tables/{table}": ["/v1/tables/tasks", "/v1/tables/task_outputs?limit=1"],
     "/v1/rejected": ["/v1/rejected", "/v1/rejected?open=true"],
     "/v1/backup": ["/v1/backup"],
@@ -77,6 +78,7 @@ GETS = {
 }
 CHANGES = {
     ("post", "/v1/tasks/search"): ("/v1/tasks/search", {"states": ["failed"], "limit": 5}),
+    ("post", "/v1/tasks/statuses"): ("/v1/tasks/statuses", {"task_ids": ["a/b", "none"]}),
     ("post", "/v1/events"): ("/v1/events", {"producer": "other", "events": [
         {"type": "task.updated", "task_id": "c", "title": "New"}, {"type": "nonsense"}]}),
     ("post", "/v1/rejected/retry"): ("/v1/rejected/retry", {"ids": [1]}),

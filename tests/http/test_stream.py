@@ -257,6 +257,21 @@ class Streams(web.WebTest):
                 task = self.expect(stream)
                 latest[task["task_id"]] = task
 
+    def test_changed_tasks_are_requested_together(self):
+        counts = lambda: {op: count["count"] for op, count in self.ask("stats")["requests"]["by_op"].items()}
+        names = ["%s-%d" % (self.name("v"), number) for number in range(200)]
+        streams = [self.stream("/v1/stream?view=tasks") for _ in range(5)]
+        for stream in streams:
+            self.expect(stream, "hello")
+        before = counts()
+        self.post("/v1/events", {"producer": self.name("p"), "events": [
+            {"type": "task.created", "task_id": one, "title": "t", "description": "", "role": "r"} for one in names]})
+        for stream in streams:
+            self.assertEqual({self.expect(stream)["task_id"] for _ in names}, set(names))
+        after = counts()
+        self.assertEqual(after.get("task.status", 0), before.get("task.status", 0))
+        self.assertLess(after["task.statuses"] - before.get("task.statuses", 0), 20)
+
     def test_many_changed_tasks_are_a_number(self):
         start = self.publish(1)
         head = self.publish(500)
@@ -273,6 +288,26 @@ class Streams(web.WebTest):
             self.assertEqual(self.collect(stream, head), list(range(start + 1, head + 1)))
         #   Those of earlier tests end when the server notices it
         harness.wait_until(lambda: "\nstele_http_streams 100\n" in self.get("/metrics").body.decode(), "100 streams")
+
+
+class SmallMessages(web.WebTest):
+    settings = {"message-bytes": "200000"}
+
+    def test_records_that_do_not_fit_into_one_answer_come_with_the_next(self):
+        names = ["large-%d" % number for number in range(8)]
+        for name in names:
+            self.post("/v1/events", {"producer": "p", "events": [
+                {"type": "task.created", "task_id": name, "title": "t", "description": "", "role": "r", "branch": "x" * 50000}]})
+        stream = web.Stream(self.http.port, "/v1/stream?view=tasks")
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.next()[0], "hello")
+        self.post("/v1/events", {"producer": "p", "events": [{"type": "task.state_changed", "task_id": name, "state": "running"} for name in names]})
+        found = {}
+        while set(found) != set(names):
+            event, record = stream.next()
+            self.assertEqual(event, "message")
+            found[record["task_id"]] = record["state"]
+        self.assertEqual(set(found.values()), {"running"})
 
 
 if __name__ == "__main__":

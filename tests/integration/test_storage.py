@@ -4,7 +4,10 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import datetime
+import json
 import os
+import re
 import sqlite3
 
 import harness
@@ -77,6 +80,25 @@ class Storage(harness.BrokerTest):
         self.assertAlmostEqual(sum(one["bytes"] for one in found["days"]), used, delta=len(days))
         self.assertEqual(len(self.ask("storage", days=2)["days"]), 2)
         self.assertLess(sum(one["events"] for one in self.ask("storage", days=2)["days"]), head)
+
+    def test_the_command_shows_tables_files_and_days(self):
+        self.publish(30)
+        found = self.ask("storage")
+        lines = self.stele("storage").decode().splitlines()
+        rows = [re.split(r"  +", line) for line in lines]
+        first = rows.index(["SPACE", "SIZE", "OF LEDGER"]) + 1
+        self.assertEqual([row[0] for row in rows[first:first + len(found["tables"])]], [one["name"] for one in found["tables"]])
+        share = 100 * found["tables"][0]["bytes"] / found["file_bytes"]
+        self.assertEqual(rows[first][2], "%.2f %%" % share)
+        self.assertTrue(any(row[0] == "file: log" and len(row) == 2 for row in rows))
+        days = [one for one in self.ask("storage")["days"] if one["events"]]
+        row = rows[[row[0] for row in rows].index("DAY") + 1]
+        day = datetime.datetime.fromtimestamp(days[0]["day"] / 1e6, datetime.timezone.utc).strftime("%Y-%m-%d")
+        self.assertEqual(row[:2], [day, format(days[0]["events"], ",")])
+        answer = json.loads(self.stele("storage", "--days", "2", "--json"))
+        self.assertEqual((len(answer["days"]), answer["tables"]), (2, found["tables"]))
+        self.stele("storage", "--days", "367", status=None)
+        self.assertIn("from 1 to 366", self.stderr)
 
     def test_number_of_days_is_bounded(self):
         for days in (0, 367):

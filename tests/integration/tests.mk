@@ -27,6 +27,7 @@ integration_tests = \
     tests/conformance/test_pipeline.py \
     tests/conformance/test_publish.py \
     tests/conformance/test_questions.py \
+    tests/conformance/test_statuses.py \
     tests/conformance/test_redis.py \
     tests/conformance/test_requests.py \
     tests/integration/test_archive.py \

@@ -7,6 +7,9 @@
 
 #include <sqlite3.h>
 #include "ledger_fixture.h"
+#include "ledger/text_index.h"
+#include "sqlite/reader/reader_bounds.h"
+#include "sqlite/sql/file_names.h"
 
 #define TASKS 400
 
@@ -100,7 +103,9 @@ s_assert_list (fixture_t *self, stele_filter_t filter, const char *condition)
         [STELE_ORDER_COMPLETED_DESC] = "s.completed_at DESC, s.task DESC",
         [STELE_ORDER_COMPLETED_ASC] = "s.completed_at, s.task"
     };
-    static const int64_t limits [] = { 1, 7, 100, 1000 };
+    //  Searches read texts: in fewer pages
+    static const int64_t limits [] = { 100, 1000, 7, 1 };
+    size_t limit_count = filter.search.text? 1: 4;
     for (int order = 0; order <= STELE_ORDER_COMPLETED_ASC; order++) {
         char where [512];
         snprintf (where, sizeof where, "%s%s", condition,
@@ -108,7 +113,7 @@ s_assert_list (fixture_t *self, stele_filter_t filter, const char *condition)
         json_t *expected = s_ask (self, where, orders [order]);
         char *text = json_dumps (expected, 0);
         filter.order = (stele_order_t) order;
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < limit_count; i++)
             for (int by_cursor = 0; by_cursor < 2; by_cursor++) {
                 if (limits [i] == 1 && json_array_size (expected) > 100)
                     continue;
@@ -220,6 +225,107 @@ test_reader_list_row_function_ends_the_read (void **state)
     assert_true (next.more && next.time == 5);
 }
 
+//  -- searches -------------------------------------------------------------------------
+
+static void
+s_index (fixture_t *self)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_text_index_t *index = stele_text_index_open (self->path, self->reader, &refusal);
+    assert_string_equal (refusal.message, "");
+    int64_t head = stele_reader_head (self->reader);
+    assert_int_equal (stele_text_index_follow (index, head), head);
+    stele_text_index_close (&index);
+}
+
+static void
+s_unlink_index (fixture_t *self)
+{
+    static const char *const suffixes [] = { "", "-wal", "-shm" };
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes [0]; i++) {
+        char name [160];
+        snprintf (name, sizeof name, "%s" STELE_SEARCH_SUFFIX "%s", self->path, suffixes [i]);
+        unlink (name);
+    }
+}
+
+//  So that the index is asked at once; after a part of the work was done in vain; not at all
+static const stele_reader_bounds_t s_bounds [] = {
+    { .units = 100000, .search_units = 35000, .set = 20000, .touched = 2000 },
+    { .units = 100000, .search_units = 8000, .touched = 2000 }, { .units = 100000, .search_units = 35000, .touched = 2000 }
+};
+
+static const struct {
+    const char *search, *condition;
+} s_searches [] = {
+    { "title", "t.title LIKE 'tItle %'" }, { "title 1", "t.title LIKE 'tItle 1%'" }, { "123", "t.title LIKE 'tItle 123%'" },
+    { "title 39", "t.title LIKE 'tItle 39%'" }, { "nothing", "0" }
+};
+
+#define BOUNDS (sizeof s_bounds / sizeof s_bounds [0])
+#define SEARCHES (sizeof s_searches / sizeof s_searches [0])
+
+//  In two zones of the log
+static void
+s_fill_and_index (fixture_t *self)
+{
+    s_fill (self, 4);
+    fixture_begin (self);
+    for (int i = 0; i < 900; i++)
+        fixture_append (self, "{'type':'task.metric_recorded','time':%d,'task_id':'t%d','name':'n','value':1}", 300 + i % 50, 1 + i * 7 % 350);
+    fixture_commit (self);
+    s_index (self);
+}
+
+static void
+test_reader_list_searches_find_the_same_on_every_path (void **state)
+{
+    fixture_t *self = *state;
+    s_fill_and_index (self);
+    stele_span_t roles [] = { { "role 0", 6 } };
+    for (size_t i = 0; i < BOUNDS * SEARCHES; i++) {
+        char condition [200];
+        const char *text = s_searches [i % SEARCHES].search;
+        stele_span_t search = { text, strlen (text) };
+        stele_reader_set_bounds (self->reader, &s_bounds [i / SEARCHES]);
+        s_assert_list (self, (stele_filter_t) { .search = search }, s_searches [i % SEARCHES].condition);
+        snprintf (condition, sizeof condition, "%s AND r.word = 'role 0' AND s.state IN (3, 6)", s_searches [i % SEARCHES].condition);
+        s_assert_list (self, (stele_filter_t) { .search = search, .roles = roles, .role_count = 1,
+            .states = 1u << STELE_TASK_RUNNING | 1u << STELE_TASK_PASSED }, condition);
+    }
+    s_unlink_index (self);
+}
+
+static void
+test_reader_list_searches_of_the_past_find_the_same_on_every_path (void **state)
+{
+    fixture_t *self = *state;
+    char *expected [SEARCHES] [2];
+    s_fill_and_index (self);
+    stele_filter_t filter = { .limit = 40, .position = stele_reader_head (self->reader) };
+    for (size_t i = 0; i < SEARCHES * 2; i++) {
+        filter.search = (stele_span_t) { s_searches [i / 2].search, strlen (s_searches [i / 2].search) };
+        filter.order = i % 2? STELE_ORDER_UPDATED_DESC: STELE_ORDER_CREATED_ASC;
+        json_t *ids = s_list (self, filter, true);
+        expected [i / 2] [i % 2] = json_dumps (ids, 0);
+        json_decref (ids);
+    }
+    for (int i = 1; i < TASKS; i += 5)
+        fixture_append (self, "{'type':'task.updated','time':400,'task_id':'t%d','title':'tItle %d'}", i, i % 2? 123: 390);
+    for (size_t i = 0; i < BOUNDS * SEARCHES * 2; i++) {
+        size_t j = i / 2 % SEARCHES;
+        stele_reader_set_bounds (self->reader, &s_bounds [i / 2 / SEARCHES]);
+        filter.search = (stele_span_t) { s_searches [j].search, strlen (s_searches [j].search) };
+        filter.order = i % 2? STELE_ORDER_UPDATED_DESC: STELE_ORDER_CREATED_ASC;
+        json_t *ids = s_list (self, filter, true);
+        fixture_assert_json (ids, expected [j] [i % 2]);
+        json_decref (ids);
+    }
+    for (size_t i = 0; i < SEARCHES * 2; i++)
+        free (expected [i / 2] [i % 2]);
+    s_unlink_index (self);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
 
 int
@@ -230,7 +336,9 @@ main (void)
         TEST (test_reader_list_of_many_roles_is_the_same),
         TEST (test_reader_list_without_user_word_finds_default),
         TEST (test_reader_list_cursor_passes_over_what_is_new),
-        TEST (test_reader_list_row_function_ends_the_read)
+        TEST (test_reader_list_row_function_ends_the_read),
+        TEST (test_reader_list_searches_find_the_same_on_every_path),
+        TEST (test_reader_list_searches_of_the_past_find_the_same_on_every_path)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

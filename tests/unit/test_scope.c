@@ -143,7 +143,7 @@ s_values (const stele_param_t *param)
             return by_name [i].values;
     switch (param->kind) {
         case STELE_PARAM_ID: case STELE_PARAM_NAME: case STELE_PARAM_TEXT: return texts;
-        case STELE_PARAM_TEXTS: return lists;
+        case STELE_PARAM_TEXTS: case STELE_PARAM_IDS: return lists;
         case STELE_PARAM_BOOL: return bools;
         case STELE_PARAM_TIME: return times;
         default: return numbers;
@@ -176,7 +176,7 @@ s_request (const stele_operation_t *operation, const stele_param_t *extra, const
     for (const stele_param_t *param = operation->params; param->name; param++)
         if (param->required && param != extra)
             used += (size_t) snprintf (request + used, size - used, ",'%s':%s", param->name,
-                strcmp (param->name, "table") == 0? "'tasks'": "'ann-1'");
+                strcmp (param->name, "table") == 0? "'tasks'": param->kind == STELE_PARAM_IDS? "['ann-1']": "'ann-1'");
     if (extra)
         used += (size_t) snprintf (request + used, size - used, ",'%s':%s", extra->name, value);
     snprintf (request + used, size - used, "}");

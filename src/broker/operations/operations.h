@@ -42,6 +42,8 @@
         TAKES ("sequence", NUMBER), TAKES ("restore", BOOL)) \
     X (TASK_STATUS,       "task.status",       POINT,  QUERY,   stele_operation_task_status, \
         NEEDS ("task_id", ID)) \
+    X (TASK_STATUSES,     "task.statuses",     WORKER, QUERY,   stele_operation_task_statuses, \
+        NEEDS ("task_ids", IDS)) \
     X (TASK_GET,          "task.get",          WORKER, QUERY,   stele_operation_task_get, \
         NEEDS ("task_id", ID), TAKES ("at", TIME)) \
     X (TASK_LIST,         "task.list",         WORKER, QUERY,   stele_operation_task_list, \

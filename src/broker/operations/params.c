@@ -164,6 +164,31 @@ s_match_values (stele_params_t *self, const stele_param_t *param, const stele_to
     }
 }
 
+static bool
+s_is_id (const stele_token_t *token)
+{
+    return s_is_text (token, STELE_LIMIT_ID) && token->size > 0;
+}
+
+static void
+s_match_ids (stele_params_t *self, const stele_param_t *param, const stele_token_t *token,
+    const void *data, size_t size)
+{
+    stele_scan_t scan = stele_scan_start (data, size);
+    stele_token_t value = *token;
+    bool fits = token->kind == STELE_SCAN_ARRAY;
+    if (fits && (token->count < 1 || token->count > STELE_PARAMS_IDS))
+        stele_params_fail (self, STELE_EBAD_REQUEST, param->name, "%s takes 1 to %d values, not %" PRIu32,
+            param->name, STELE_PARAMS_IDS, token->count);
+    stele_scan_next (&scan);
+    for (uint32_t i = 0; fits && i < token->count; i++) {
+        value = stele_scan_next (&scan);
+        fits = s_is_id (&value);    // If not, the scan may be inside of it now
+    }
+    if (!fits)
+        s_refuse_token (self, param->name, s_takes [STELE_PARAM_IDS], &value);
+}
+
 static void
 s_match_value (stele_params_t *self, const stele_param_t *param, const stele_token_t *token,
     const void *data, size_t size)
@@ -172,8 +197,11 @@ s_match_value (stele_params_t *self, const stele_param_t *param, const stele_tok
     int64_t time_us;
     switch (param->kind) {
         case STELE_PARAM_ID:
-            fits = s_is_text (token, STELE_LIMIT_ID) && token->size > 0;
+            fits = s_is_id (token);
             break;
+        case STELE_PARAM_IDS:
+            s_match_ids (self, param, token, data, size);
+            return;
         case STELE_PARAM_NAME:
             fits = token->kind == STELE_SCAN_TEXT && token->size > 0;
             break;
@@ -319,6 +347,20 @@ stele_params_id (stele_params_t *self, const char *name)
     else
         s_refuse_token (self, name, s_takes [STELE_PARAM_ID], &token);
     return (stele_span_t) { "", 0 };
+}
+
+size_t
+stele_params_ids (stele_params_t *self, const char *name, stele_span_t ids [STELE_PARAMS_IDS])
+{
+    const void *data;
+    size_t size, count = s_find (self, name, &data, &size).count;
+    stele_scan_t scan = stele_scan_start (data, size);
+    stele_scan_next (&scan);
+    for (size_t i = 0; i < count; i++) {
+        stele_token_t token = stele_scan_next (&scan);
+        ids [i] = (stele_span_t) { token.data, token.size };
+    }
+    return count;
 }
 
 stele_span_t

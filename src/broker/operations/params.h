@@ -30,12 +30,16 @@
 /*  The same of numbers                                                      */
 #define STELE_PARAMS_NUMBERS 1000
 
+/*  The same of ids                                                          */
+#define STELE_PARAMS_IDS 500
+
 /*  Most parameters that an operation may take                               */
 #define STELE_PARAMS_MAX 32
 
 /*  X (constant, what the parameter takes, for a message)                    */
 #define STELE_PARAM_KINDS(X) \
     X (STELE_PARAM_ID,      "text of 1 to 255 bytes of UTF-8") \
+    X (STELE_PARAM_IDS,     "an array of texts of 1 to 255 bytes of UTF-8") \
     X (STELE_PARAM_NAME,    "text that is not empty")       /*  Who reads it bounds it  */ \
     X (STELE_PARAM_TEXT,    "text of at most 64 KiB of UTF-8") \
     X (STELE_PARAM_TEXTS,   "a text or an array of texts") \
@@ -100,6 +104,10 @@ bool
 /*  Required text of 1 to STELE_LIMIT_ID bytes. .text is "" where it is wrong. */
 stele_span_t
     stele_params_id (stele_params_t *self, const char *name);
+
+/*  A required array of such texts, which stele_params_match has checked. Returns how many, from 1 to STELE_PARAMS_IDS. */
+size_t
+    stele_params_ids (stele_params_t *self, const char *name, stele_span_t ids [STELE_PARAMS_IDS]);
 
 /*  Text of at most STELE_LIMIT_PATH bytes; .text NULL where it is absent or wrong. */
 stele_span_t

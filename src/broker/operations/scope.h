@@ -27,6 +27,7 @@ typedef enum {
     X (STORAGE,           UNBOUND) \
     X (PUBLISH,           WRITES) \
     X (TASK_STATUS,       READS) \
+    X (TASK_STATUSES,     READS) \
     X (TASK_GET,          READS) \
     X (TASK_LIST,         READS) \
     X (TASK_STUCK,        READS) \

@@ -1,4 +1,4 @@
-/*  tasks - task.status, task.get, task.list
+/*  tasks - task.status, task.statuses, task.get, task.list
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "broker/common/answer.h"
 #include "broker/operations/query.h"
 #include "base/clock.h"
 #include "ledger/erase.h"
@@ -33,6 +34,7 @@ s_pack_row (const stele_record_t *row, void *arg)
 {
     s_task_t *task = arg;
     const stele_value_t *producer = &row->values [STELE_PRODUCER];
+    stele_pack_key (task->pack, "task");
     stele_record_pack (row, task->pack);
     task->position = stele_record_integer (row, STELE_POSITION, 0);
     task->producer_size = stele_record_has (row, STELE_PRODUCER) && producer->size <= STELE_LIMIT_ID?
@@ -54,11 +56,10 @@ s_pack_heard (stele_query_t *self, const s_task_t *task)
 }
 
 static int
-s_no_task (stele_params_t *params, stele_span_t id)
+s_refuse_unknown (stele_refusal_t *refusal, stele_span_t id)
 {
-    char shown [80];
-    return stele_params_fail (params, STELE_ENOT_FOUND, NULL, "there is no task '%s'",
-        stele_params_show (id, shown));
+    char shown [STELE_PARAMS_SHOWN];
+    return stele_refuse (refusal, STELE_ENOT_FOUND, NULL, "there is no task '%s'", stele_params_show (id, shown));
 }
 
 static bool
@@ -70,20 +71,22 @@ s_may_see (const stele_params_t *params, const stele_record_t *task)
         stele_identity_may_see (params->identity, "default", 7);
 }
 
-int
-stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+//  In mode sqlite Redis is out of date
+static bool
+s_uses_redis (const stele_query_t *self)
 {
-    stele_span_t id = stele_params_id (params, "task_id");
-    int64_t min_position = stele_params_number (params, "min_position", 0, 0, INT64_MAX);
-    if (params->refusal.code)
-        return params->refusal.code;
+    return self->live && !stele_query_in_mode (self, "sqlite");
+}
 
-    stele_pack_key (pack, "task");
+//  Pack the live record of a task, and what the answer has besides. Returns 1, 0 with nothing packed: there is no task, or an
+//  error of the reader.
+static int
+s_pack_status (stele_query_t *self, const stele_params_t *params, stele_span_t id, int64_t min_position, stele_pack_t *pack)
+{
     const char *source = "sqlite";
     s_task_t task = { .pack = pack };
     int found = 0;
-    //  In mode sqlite Redis is out of date
-    if (self->live && !stele_query_in_mode (self, "sqlite")) {
+    if (s_uses_redis (self)) {
         stele_record_clear (self->record);
         const stele_live_source_t ours = { self->ledger_id, stele_reader_file_id (self->reader) };
         found = stele_live_task (self->live, &ours, id.text, id.size, min_position, self->record);
@@ -97,13 +100,91 @@ stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_
     }
     if (found != 1)
         found = stele_reader_task_live (self->reader, id.text, id.size, s_pack_row, &task);
-    if (found < 0)
-        return stele_query_failed (self, params, found);
-    if (found == 0)
-        return s_no_task (params, id);
+    if (found <= 0)
+        return found;
     s_pack_heard (self, &task);
     stele_pack_key_string (pack, "source", source);
+    return 1;
+}
+
+int
+stele_operation_task_status (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_span_t id = stele_params_id (params, "task_id");
+    int64_t min_position = stele_params_number (params, "min_position", 0, 0, INT64_MAX);
+    if (params->refusal.code)
+        return params->refusal.code;
+    int found = s_pack_status (self, params, id, min_position, pack);
+    if (found < 0)
+        return stele_query_failed (self, params, found);
+    return found? 0: s_refuse_unknown (&params->refusal, id);
+}
+
+//  -- task.statuses -----------------------------------------------------------------
+
+static void
+s_begin_entry (stele_span_t id, stele_pack_t *pack)
+{
+    stele_pack_map_begin (pack);
+    stele_pack_key (pack, "task_id");
+    stele_pack_text (pack, id.text, id.size);
+}
+
+static void
+s_pack_error (const stele_refusal_t *refusal, stele_pack_t *pack)
+{
+    stele_pack_key (pack, "error");
+    stele_pack_map_begin (pack);
+    stele_answer_key_refusal (pack, refusal->code, refusal);
+    stele_pack_map_end (pack);
+}
+
+//  One entry of the array: the status of a task, or why there is none. Beyond size_max bytes there is none (0: any size).
+//  Returns 0 or an error of the reader.
+static int
+s_pack_entry (stele_query_t *self, const stele_params_t *params, stele_span_t id, int64_t min_position, size_t size_max,
+    stele_pack_t *pack)
+{
+    size_t start = stele_pack_size (pack);
+    stele_refusal_t refusal;
+    s_begin_entry (id, pack);
+    int found = s_pack_status (self, params, id, min_position, pack);
+    if (found < 0)
+        return found;
+    if (found == 0) {
+        s_refuse_unknown (&refusal, id);
+        s_pack_error (&refusal, pack);
+    }
+    else
+    if (size_max && stele_pack_size (pack) > size_max) {
+        stele_pack_rewind (pack, start);
+        s_begin_entry (id, pack);
+        stele_refuse (&refusal, STELE_ETOO_LARGE, NULL, "the answer is full: request this task again, with fewer others");
+        s_pack_error (&refusal, pack);
+    }
+    stele_pack_map_end (pack);
     return 0;
+}
+
+int
+stele_operation_task_statuses (stele_query_t *self, stele_params_t *params, stele_pack_t *pack)
+{
+    stele_span_t ids [STELE_PARAMS_IDS];
+    size_t count = stele_params_ids (params, "task_ids", ids);
+    int64_t min_position = stele_params_number (params, "min_position", 0, 0, INT64_MAX);
+    if (params->refusal.code)
+        return params->refusal.code;
+    //  With one question to Redis
+    for (size_t i = 0; i < count && s_uses_redis (self); i++)
+        stele_live_expect (self->live, ids [i].text, ids [i].size);
+    stele_pack_key (pack, "statuses");
+    stele_pack_array (pack, count);
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = s_pack_entry (self, params, ids [i], min_position, i? (size_t) self->settings->message_bytes: 0, pack);
+    if (self->live)
+        stele_live_forget (self->live);
+    return rc? stele_query_failed (self, params, rc): 0;
 }
 
 //  -- task.get ----------------------------------------------------------------------
@@ -180,7 +261,6 @@ stele_operation_task_get (stele_query_t *self, stele_params_t *params, stele_pac
     stele_span_t id = stele_params_id (params, "task_id");
     if (params->refusal.code)
         return params->refusal.code;
-    stele_pack_key (pack, "task");
     if (stele_params_has (params, "at"))
         return s_get_at (self, params, id, pack);
     s_task_t task = { .pack = pack };
@@ -188,7 +268,7 @@ stele_operation_task_get (stele_query_t *self, stele_params_t *params, stele_pac
     if (found < 0)
         return stele_query_failed (self, params, found);
     if (found == 0)
-        return s_no_task (params, id);
+        return s_refuse_unknown (&params->refusal, id);
     s_pack_heard (self, &task);
     return s_pack_erasure (self, params, id, pack);
 }

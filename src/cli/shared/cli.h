@@ -68,7 +68,7 @@ extern const cli_command_t cli_cmd_publish, cli_cmd_status, cli_cmd_get, cli_cmd
     cli_cmd_ping, cli_cmd_info, cli_cmd_export, cli_cmd_import, cli_cmd_migrate, cli_cmd_mode, cli_cmd_show,
     cli_cmd_top, cli_cmd_key, cli_cmd_completion, cli_cmd_health,
     cli_cmd_audit, cli_cmd_run, cli_cmd_token, cli_cmd_backup, cli_cmd_restore,
-    cli_cmd_verify, cli_cmd_prove, cli_cmd_nodes, cli_cmd_log;
+    cli_cmd_verify, cli_cmd_prove, cli_cmd_nodes, cli_cmd_log, cli_cmd_storage;
 
 /*  The time-out to use: --timeout if given, else this one.                  */
 static inline int

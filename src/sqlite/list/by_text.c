@@ -13,7 +13,7 @@
 #include "sqlite/filter/tokenizer.h"
 #include "sqlite/sql/file_names.h"
 
-#define CANDIDATES_MAX 8000
+#define CANDIDATES_MAX 40000
 #define IDS_MAX 2000000             // Searched for a part of an id, the newest first
 
 //  -- the index ------------------------------------------------------------------------
@@ -147,6 +147,12 @@ s_add_tail (reader_page_t *page, int64_t indexed, reader_keys_t *keys)
     for (size_t i = 0; i < changes.count; i++)
         reader_keys_add (page->reader, keys, changes.items [i].task);
     free (changes.items);
+}
+
+int64_t
+reader_page_indexed (reader_page_t *page)
+{
+    return s_indexed (page->reader);
 }
 
 bool

@@ -21,4 +21,8 @@
 bool
     reader_page_candidates (reader_page_t *page, reader_keys_t *keys);
 
+//  The position up to which the index is complete; 0: there is none.
+int64_t
+    reader_page_indexed (reader_page_t *page);
+
 #endif

@@ -3,7 +3,8 @@
     The access paths, the cheapest first: examine a small set of tasks (candidates of a
     search, children of one parent, the tasks of a few users, a short range of times, the
     tasks of a few states); the index, in order of creation, whatever the filter; else the zones
-    of the log (the latest changed, the latest ended).
+    of the log (the latest changed, the latest ended). A search of a large ledger tries the last
+    two first: many tasks may match.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,14 +18,60 @@
 #include "sqlite/list/by_text.h"
 #include "sqlite/list/by_zone.h"
 
+#define WORTHWHILE 4                // A page of a search is worth its work if it is filled to this part
+
+//  In the order of the list: each task is tested until the page is full, or the work is done
+static void
+s_find_in_order (reader_page_t *page)
+{
+    reader_pair_t pairs [READER_BRANCHES];
+    int64_t tasks;
+    bool by_created = page->query->order <= STELE_ORDER_CREATED_ASC;
+    int count = reader_pairs_find (page, pairs, &tasks);
+    if (page->lazy || count > READER_BRANCHES)
+        reader_page_by_zone (page);
+    else
+    if (by_created)
+        reader_page_by_index (page, pairs, count);
+    else
+    if (tasks <= page->reader->bounds.set && !page->filter.by_text)
+        reader_page_by_pairs (page, pairs, count);
+    else
+        reader_page_by_zone (page);
+}
+
+//  The index for searches collects all matches of the beginning of a word before it returns the first. If much of the ledger
+//  matches, reading the tasks in order finds the page sooner. So a part of the work is tried: true if it fills the page, or if
+//  all of the work fills enough of it and was done; false, with nothing found, if the index should be asked.
+static bool
+s_find_wide (reader_page_t *page)
+{
+    int64_t units = page->units, skip = page->skip;
+    //  A zone is read as a whole
+    int64_t part = page->query->order <= STELE_ORDER_CREATED_ASC? 4: 2;
+    if (page->head <= page->reader->bounds.set || page->query->parent_id.text)
+        return false;
+    page->units /= part;
+    s_find_in_order (page);
+    if (!page->cut || page->reader->status)
+        return true;
+    int64_t found = skip - page->skip + (int64_t) page->entries.count;
+    reader_page_restart (page, units, skip);
+    if (found * part < (skip + page->query->limit) / WORTHWHILE)
+        return false;
+    s_find_in_order (page);
+    return true;
+}
+
 static int
 s_find (reader_page_t *page)
 {
-    reader_pair_t pairs [READER_BRANCHES];
-    int64_t tasks = 0;
     reader_keys_t keys = { NULL, 0, 0 };
     if (page->filter.matches_nothing)
         return 0;
+    if (page->filter.match && s_find_wide (page))
+        page->indexed = reader_page_indexed (page);
+    else
     if (page->filter.match && reader_page_candidates (page, &keys))
         reader_page_by_keys (page, &keys);
     else
@@ -33,20 +80,8 @@ s_find (reader_page_t *page)
     else
     if (!page->lazy && (reader_page_keys_of_users (page, &keys) || reader_page_keys_of_range (page, &keys)))
         reader_page_by_keys (page, &keys);
-    else {
-        bool by_created = page->query->order <= STELE_ORDER_CREATED_ASC;
-        int count = reader_pairs_find (page, pairs, &tasks);
-        if (page->lazy || count > READER_BRANCHES)
-            reader_page_by_zone (page);
-        else
-        if (by_created)
-            reader_page_by_index (page, pairs, count);
-        else
-        if (tasks <= page->reader->bounds.set && !page->filter.by_text)
-            reader_page_by_pairs (page, pairs, count);
-        else
-            reader_page_by_zone (page);
-    }
+    else
+        s_find_in_order (page);
     if (page->reader->status == 0)
         reader_page_finish (page);
     return page->reader->status;

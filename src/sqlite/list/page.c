@@ -147,6 +147,16 @@ reader_page_add (reader_page_t *self, int64_t time, int64_t key, bool as_of)
 }
 
 void
+reader_page_restart (reader_page_t *self, int64_t units, int64_t skip)
+{
+    self->units = units;
+    self->skip = skip;
+    self->entries.count = self->changed_next = 0;
+    self->cut = false;
+    self->filter.texts_read = 0;
+}
+
+void
 reader_page_finish (reader_page_t *self)
 {
     while (self->changed_next < self->changed.count && self->entries.count <= (size_t) self->query->limit) {

@@ -108,6 +108,10 @@ bool
 bool
     reader_page_spend (reader_page_t *self, int64_t units, int64_t time, int64_t key);
 
+//  Forget what was found, and begin again with so many units, and entries to be left out.
+void
+    reader_page_restart (reader_page_t *self, int64_t units, int64_t skip);
+
 //  After the last unchanged task: add the changed ones that remain, up to the cut.
 void
     reader_page_finish (reader_page_t *self);

@@ -16,7 +16,7 @@
 
 #define SPAN 262144                 // Keys counted by one statement
 #define TIME_MS 1500                // Then the count is reported as incomplete
-#define TEXTS_MAX 4000              // Texts read
+#define TEXTS_MAX 40000             // Texts read, in at most that time
 
 //  -- conditions --------------------------------------------------------------------
 
@@ -143,14 +143,20 @@ s_count_once (reader_page_t *page, sqlite3_str *sql)
     return total;
 }
 
+static bool
+s_is_late (int64_t started_ms)
+{
+    return stele_clock_steady_ms () - started_ms > TIME_MS;
+}
+
 //  From the newest tasks back, until the time is up
 static int64_t
 s_count_spans (reader_page_t *page, sqlite3_str *sql, bool *complete)
 {
     sqlite3_stmt *statement = s_prepare (page, sql);
-    int64_t total = 0, started = stele_clock_steady_ms ();
+    int64_t total = 0, started_ms = stele_clock_steady_ms ();
     for (int64_t last = page->position; last > 0 && statement; last -= SPAN) {
-        if (stele_clock_steady_ms () - started > TIME_MS) {
+        if (s_is_late (started_ms)) {
             *complete = false;
             break;
         }
@@ -165,14 +171,14 @@ s_count_spans (reader_page_t *page, sqlite3_str *sql, bool *complete)
     return total;
 }
 
-//  False: the limit of texts is reached
+//  False: the limit of texts or of time is reached
 static bool
-s_count_match (reader_page_t *page, const reader_summary_t *summary, int64_t *total)
+s_count_match (reader_page_t *page, const reader_summary_t *summary, int64_t started_ms, int64_t *total)
 {
     if (!reader_summary_time (summary, page->query->order)
     ||  !reader_as_of_unchanged (page, summary) || !reader_filter_summary_passes (&page->filter, summary))
         return true;
-    if (page->filter.texts_read == TEXTS_MAX)
+    if (page->filter.texts_read == TEXTS_MAX || s_is_late (started_ms))
         return false;
     *total += reader_filter_text_passes (&page->filter, summary->key);
     return true;
@@ -182,18 +188,20 @@ s_count_match (reader_page_t *page, const reader_summary_t *summary, int64_t *to
 static int64_t
 s_count_newest (reader_page_t *page, bool *complete)
 {
-    stele_reader_t *self = page->reader;
-    int64_t total = 0;
-    sqlite3_stmt *statement = reader_with_key (self, SLOT_TOTAL_TEXTS,
-        "SELECT " READER_SUMMARY_COLUMNS " FROM states_plain s WHERE s.task <= ?1 ORDER BY s.task DESC",
-        page->position);
-    while (*complete && reader_step (self, statement) == 1) {
+    int64_t total = 0, started_ms = stele_clock_steady_ms ();
+    sqlite3_str *sql = sqlite3_str_new (page->reader->db);
+    sqlite3_str_appendall (sql, "SELECT " READER_SUMMARY_COLUMNS " FROM states_plain s WHERE s.task <= ?2");
+    s_append_conditions (sql, page, true);
+    sqlite3_str_appendall (sql, " ORDER BY s.task DESC");
+    sqlite3_stmt *statement = s_prepare (page, sql);
+    if (statement)
+        sqlite3_bind_int64 (statement, 2, page->position);
+    while (*complete && reader_step (page->reader, statement) == 1) {
         reader_summary_t summary;
         reader_summary_fill (&summary, statement, 0);
-        *complete = s_count_match (page, &summary, &total);
+        *complete = s_count_match (page, &summary, started_ms, &total);
     }
-    if (statement)
-        sqlite3_reset (statement);
+    sqlite3_finalize (statement);
     return total;
 }
 
@@ -202,7 +210,7 @@ static int64_t
 s_count_matches (reader_page_t *page, bool *complete)
 {
     reader_keys_t keys = { NULL, 0, 0 };
-    int64_t total = 0;
+    int64_t total = 0, started_ms = stele_clock_steady_ms ();
     if (!page->filter.match || !reader_page_candidates (page, &keys))
         return s_count_newest (page, complete);
     *complete = !page->partial;
@@ -210,7 +218,7 @@ s_count_matches (reader_page_t *page, bool *complete)
         reader_summary_t summary;
         if (keys.keys [i] > page->position || reader_summary (page->reader, keys.keys [i], &summary) != 1)
             continue;
-        if (!s_count_match (page, &summary, &total)) {
+        if (!s_count_match (page, &summary, started_ms, &total)) {
             *complete = false;
             break;
         }

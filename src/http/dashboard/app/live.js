@@ -76,8 +76,8 @@ export function startLive() {
         const who = session.get();
         if (!who)
             return;
-        const reads = may("query"), visible = !document.hidden && reads;
-        if (!reads)
+        const reads = may("query"), counts = may("metrics") && !who.bound, visible = !document.hidden && (reads || counts);
+        if (!reads && !counts)
             connection.set("open");     // There is no stream for it
         // Events that came meanwhile went to no one
         if (visible && hidden)
@@ -87,7 +87,7 @@ export function startLive() {
             stats.set(null);
             history.length = 0;
         }
-        port.postMessage({ visible, out: Boolean(who.signedOut), query: queryText({ view: "tasks", stats: who.roles?.includes("metrics") && !who.bound || undefined }) });
+        port.postMessage({ visible, out: Boolean(who.signedOut), query: reads ? queryText({ view: "tasks", stats: counts || undefined }) : "/stats" });
     };
     document.addEventListener("visibilitychange", tell);
     addEventListener("pageshow", (event) => event.persisted && tell());

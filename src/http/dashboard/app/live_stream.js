@@ -14,14 +14,15 @@ export class Stream {
         this.batch = [];
     }
 
-    // 'query' of /v1/stream; another one opens it again
+    // 'query' of /v1/stream, or "/stats": that of the statistics alone; another one opens it again
     start(query) {
         if (this.source && this.query === query)
             return;
         this.stop();
         this.query = query;
         const url = new URL("../../../v1/stream" + query, import.meta.url);
-        if (this.last) {
+        const alone = query === "/stats";
+        if (this.last && !alone) {
             url.searchParams.set("after", this.last);
             url.searchParams.set("ledger", this.ledger);
         }
@@ -31,12 +32,13 @@ export class Stream {
             const other = this.ledger && this.ledger !== ledger;
             this.ledger = ledger;
             this.take(event);
-            this.state = "open";
-            this.send({ kind: "open" });
+            this.opened();
             if (other)
                 this.send({ kind: "again" });
         });
         this.source.addEventListener("stats", (event) => {
+            if (alone)              // There is no hello
+                this.opened();
             this.stats = { kind: "stats", at: Date.now(), ...JSON.parse(event.data) };
             this.send(this.stats);
         });
@@ -58,6 +60,12 @@ export class Stream {
                 this.retry = setTimeout(() => this.start(this.query), RETRY_MS);
             }
         };
+    }
+
+    opened() {
+        if (this.state !== "open")
+            this.send({ kind: "open" });
+        this.state = "open";
     }
 
     stop() {

@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 import { get, useQuery } from "./api.js";
 import { num } from "./format.js";
 import { useKeys } from "./keys.js";
@@ -22,13 +22,16 @@ const SHORT = ["task.created", "task.state_changed", "task.metric_recorded", "se
 export function useThrottle(value, ms = STEP_MS) {
     const [slow, setSlow] = useState(value);
     const last = useRef(0);
-    useEffect(() => {
-        if (Object.is(slow, value))
-            return;
-        const timer = setTimeout(() => {
+    useLayoutEffect(() => {
+        const wait = last.current + ms - performance.now(), follow = () => {
             last.current = performance.now();
             setSlow(value);
-        }, Math.max(0, last.current + ms - performance.now()));
+        };
+        if (Object.is(slow, value))
+            return;
+        if (wait <= 0)
+            return follow();
+        const timer = setTimeout(follow, wait);
         return () => clearTimeout(timer);
     }, [value, slow, ms]);
     return slow;

@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { useCallback, useEffect, useRef, useState, useStore } from "./lib.js";
+import { useCallback, useLayoutEffect, useRef, useState, useStore } from "./lib.js";
 import { epoch, get, passes, queryText } from "./api.js";
 
 const PAGE = 100;
@@ -41,7 +41,8 @@ export function usePager(path, query, rowsKey, limit = PAGE) {
         });
     }, [key, rowsKey, limit]);
 
-    useEffect(() => {
+    // At once: an effect would wait for the next frame
+    useLayoutEffect(() => {
         if (key === null)
             return setState({ rows: [], loading: false });
         const self = { rows: [], controller: new AbortController(), wanted: 1 };

@@ -181,13 +181,14 @@ export default function Overview({ params }) {
     return html`<div class="head"><h1>Overview</h1></div><div class="panels">
         ${live && html`<${Findings} findings=${live.findings} />`}
         ${now && html`<${Now} live=${now} /><${LiveCharts} at=${live.at} /><${Followers} live=${now} />`}
-        ${now?.rollup && html`<${Series} over=${over} at=${live.at} />`}
+        ${now?.rollup && reads && html`<${Series} over=${over} at=${live.at} />`}
         ${now && html`<${Groups} title="By state" counts=${now.tasks.by_state} param="states" total=${now.tasks.total}
             render=${(state) => html`<${State} state=${state} />`} />
         <${Groups} title="By role" counts=${now.tasks.by_role} param="roles" total=${now.tasks.total} />
         <${Groups} title="By provider" counts=${now.tasks.by_provider} param="providers" total=${now.tasks.total} />
         <${Groups} title="By model" counts=${now.tasks.by_model} param="models" total=${now.tasks.total} />`}
-        ${bound && html`<${Own} />`}${reads && html`<${Failures} />`}
+        ${bound && reads && html`<${Own} />`}${reads && html`<${Failures} />`}
         ${now && html`<${Store} live=${now} />`}
-        ${reads ? html`<${Changes} />` : html`<p>Without the role query, a token sees no tasks.</p>`}</div>`;
+        ${reads ? html`<${Changes} />` : html`<p>Without the role query, a token sees no tasks and nothing over time${bound ?
+            ", and one that is bound to users no statistics" : ""}.</p>`}</div>`;
 }
