@@ -487,12 +487,13 @@ class Stele(harness.BrokerTest):
     def test_publish_reports_why_the_broker_holds_acks_back(self):
         ledger = sqlite3.connect(self.broker.ledger, isolation_level=None)
         self.addCleanup(ledger.close)
+        peer = self.producer()
         ledger.execute("BEGIN IMMEDIATE")
         task, spool = self.name("task"), os.path.join(self.folder, self.name("spool"))
-        self.producer().send_events([created(task)])
+        peer.send_events([created(task)])
         harness.wait_until(lambda: self.ask("stats")["ingest"]["holding"], "the broker to hold acks back")
         reason = "the broker at ipc://.* is running, but holds acks back: .*It continues by itself"
-        for options, status, text in (((), os.EX_UNAVAILABLE, "no ack from ipc://.*: " + reason),
+        for options, status, text in ((("--producer", self.name("other")), os.EX_UNAVAILABLE, "no ack from ipc://.*: " + reason),
                                       (("--spool", spool), 0, reason + ".*the events are durable in ")):
             #   The reason is what the broker answers within a second
             harness.wait_until(lambda: self.stele("--timeout", "1500", "publish", *options, status=status,
