@@ -302,6 +302,7 @@ class Unread(PeersTest):
             self.greet(one, b"DEALER")
             for _ in range(20):                         # 60 * 20 * 8 MiB are requested
                 one.sendall(b"\x01\x00\x00" + bytes([len(request)]) + request)
+        harness.wait_until(lambda: self.request_stats()["withheld"] > 0, "an answer that is withheld")
         self.quiet(lambda: [self.request_stats()[name] for name in ("withheld", "unread_bytes")])
         stats = self.request_stats()
         grown = self.rss() - before
