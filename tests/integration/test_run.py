@@ -328,7 +328,7 @@ sys.exit(5)""")
             self.task += "-next"
             self.run_it("true")
             self.assertEqual(self.stderr, b"")
-            answers = [self._answer("task.get", {"task_id": task}) for task in tasks]
+            answers = [self._answer("task.get", {"task_id": task}) for task in (*tasks, self.task)]
             return all(answer["ok"] and answer["task"]["state"] in ("passed", "failed") for answer in answers)
         harness.wait_until(are_recorded, "the tasks of earlier runs")
 

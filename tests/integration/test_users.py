@@ -370,7 +370,8 @@ class UsersTest(harness.BrokerTest):
             topics = []
             while not topics or not topics[-1].endswith(until):
                 topics.append(feeds[key].next()[0])
-            return topics
+            #   Without the refusals of earlier tests, which are recorded some time later
+            return [topic for topic in topics if not topic.startswith("audit.recorded/")]
 
         self.assertEqual(heard("ann", "/" + end), ["@ann/task.created/ann" + one, "@ann/task.state_changed/ann" + one,
                                                   "@ann/task.created/" + end])

@@ -47,7 +47,13 @@ class Brokers(nodes.Case):
         return asker.ask(dict(keys, op=op))
 
     def shared(self, broker):
-        return self.ask(broker, "stats")["shared_log"]
+        """What the node says of the log: as of now, unless it has no time for an answer for long."""
+        deadline = time.monotonic() + 10
+        while True:
+            part = self.ask(broker, "stats")["shared_log"]
+            if (part and "age_ms" not in part) or time.monotonic() > deadline:
+                return part
+            time.sleep(0.02)
 
     def await_role(self, broker, role):
         return harness.wait_until(lambda: self.shared(broker)["role"] == role, "role %s\n%s" % (role, broker.log()))
