@@ -303,7 +303,7 @@ test_reader_list_searches_of_the_past_find_the_same_on_every_path (void **state)
     fixture_t *self = *state;
     char *expected [SEARCHES] [2];
     s_fill_and_index (self);
-    stele_filter_t filter = { .limit = 40, .position = stele_reader_head (self->reader) };
+    stele_filter_t filter = { .limit = 100, .position = stele_reader_head (self->reader) };
     for (size_t i = 0; i < SEARCHES * 2; i++) {
         filter.search = (stele_span_t) { s_searches [i / 2].search, strlen (s_searches [i / 2].search) };
         filter.order = i % 2? STELE_ORDER_UPDATED_DESC: STELE_ORDER_CREATED_ASC;
