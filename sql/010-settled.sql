@@ -27,7 +27,7 @@ CREATE VIEW producers_view AS SELECT
     strftime ('%Y-%m-%dT%H:%M:%S', last_seen_at / 1000000, 'unixepoch') || printf ('.%06dZ', last_seen_at % 1000000) AS last_seen_at
 FROM producers;
 
--- Number of tasks per state, role, provider and model; in this order, 0 is none.
+-- Number of tasks per state, role, provider and model (0: none).
 CREATE TABLE task_count_rows (
     id       INTEGER PRIMARY KEY,
     state    INTEGER NOT NULL,
