@@ -46,6 +46,8 @@
     X (cursor_store_after,      PLAIN, "a follower's cursor is in the open batch") \
     X (flush_before,            ANY,   "before the changed states of tasks are written") \
     X (commits_before,          ANY,   "before the row of table commits is written") \
+    X (settle_before,           ANY,   "before the tables of producers and counts get what rows of commits hold") \
+    X (settle_after,            PLAIN, "they have it in the open batch") \
     X (commit_before,           ANY,   "before COMMIT") \
     X (commit_after,            EIO,   "after COMMIT, before any ack or announcement") \
     X (high_water_before,       PLAIN, "a batch is committed, before the high-water mark is written") \

@@ -59,6 +59,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/replay.c \
     src/sqlite/write/rescue.c \
     src/sqlite/write/scrub.c \
+    src/sqlite/write/settle.c \
     src/sqlite/write/task_cache.c src/sqlite/write/task_cache.h \
     src/sqlite/write/zone_map.c src/sqlite/write/zone_map.h \
     src/sqlite/read/audit.c \

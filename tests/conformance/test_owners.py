@@ -243,7 +243,7 @@ class Gone(harness.BrokerTest):
         total = self.names()[1]
         self.assertEqual(self.broker.stop(), 0)
         file = sqlite3.connect(self.broker.ledger)
-        file.execute("UPDATE producers SET last_seen_at = last_seen_at - ? WHERE name LIKE 'old-%'", (31 * 86400 * 1000000,))
+        file.execute("UPDATE producer_rows SET last_seen_at = last_seen_at - ? WHERE name LIKE 'old-%'", (31 * 86400 * 1000000,))
         file.commit()
         file.close()
         self.start_broker()

@@ -125,7 +125,8 @@ class Doctored(unittest.TestCase):
         self.assert_found("doubled")
 
     def test_sequence_moved_back_is_found(self):
-        self.change("UPDATE producers SET sequence = sequence - 100 WHERE name = 'p2'")
+        self.change("UPDATE commits SET producer = NULL, sequence = NULL")
+        self.change("UPDATE producer_rows SET sequence = sequence - 100 WHERE name = 'p2'")
         self.assert_found("lost")
 
     def test_commit_removed_is_found(self):

@@ -319,7 +319,7 @@ class Proof(harness.BrokerTest):
             "UPDATE cli_sessions SET current_directory = '/else' WHERE id = %d" % other: "cli_sessions: a column",
             "UPDATE user_preferences SET preferred_model = 'another' WHERE user_id = 'anna'": r"user_preferences\.preferred_model",
             "UPDATE cli_sessions SET user_id = 'another' WHERE id = (SELECT min (id) FROM cli_sessions)": r"cli_sessions\.user_id",
-            "DELETE FROM task_counts WHERE state = 1": "task_counts",
+            "DELETE FROM task_count_rows WHERE state = 1": "task_counts",
             "UPDATE tasks SET branch = 'another' WHERE title = 'The title'": r"tasks\.branch",
             "UPDATE cli_session_history SET kind = 67 WHERE position = (SELECT max (position) FROM cli_session_history"
             " WHERE kind = 3)": "its kind is 67",

@@ -88,7 +88,7 @@ class Brokers(nodes.Case):
 
     def assert_equal(self, first, second):
         """Their ledgers have the same rows."""
-        tables = ("commits", "tasks", "task_states", "task_history", "producers", "rejected_events", "words", "producer_fences")
+        tables = ("commits_view", "tasks", "task_states", "task_history", "producers", "rejected_events", "words", "producer_fences")
         rows = []
         for broker in (first, second):
             with sqlite3.connect("file:%s?mode=ro" % broker.ledger, uri=True) as db:

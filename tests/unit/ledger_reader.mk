@@ -113,6 +113,11 @@ TESTS += tests/unit/test_zone_map
 tests_unit_test_zone_map_SOURCES = tests/unit/test_zone_map.c tests/unit/ledger_fixture.h
 tests_unit_test_zone_map_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_settle
+TESTS += tests/unit/test_settle
+tests_unit_test_settle_SOURCES = tests/unit/test_settle.c tests/unit/ledger_fixture.h
+tests_unit_test_settle_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_tree
 TESTS += tests/unit/test_tree
 tests_unit_test_tree_SOURCES = tests/unit/test_tree.c

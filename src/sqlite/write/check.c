@@ -63,7 +63,7 @@ s_check_by (stele_ledger_t *self, const char *path, const char *sql, stele_refus
 //  A start does not read a large file from end to end: it checks the small tables, those that every start
 //  needs, and that the newest events are all there, unless some of them may be archived.
 static const char *const s_bounded_checks [] = {
-    "PRAGMA quick_check (meta)", "PRAGMA quick_check (vocabulary)", "PRAGMA quick_check (producers)",
+    "PRAGMA quick_check (meta)", "PRAGMA quick_check (vocabulary)", "PRAGMA quick_check (producer_rows)",
     "PRAGMA quick_check (followers)", "PRAGMA quick_check (dictionaries)",
     "SELECT iif (count (*) = min (" STELE_SQL_CODE (NEWEST) ", ifnull ((SELECT max (last) FROM commits WHERE first ="
         " (SELECT max (first) FROM commits)), 0))"

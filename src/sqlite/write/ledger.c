@@ -93,13 +93,18 @@ s_time_of_commit (stele_ledger_t *self, int64_t now_us, int64_t *time_us)
 static int
 s_record_commit (stele_ledger_t *self, int64_t now_us, int64_t *time_us)
 {
+    sqlite3_stmt *row = self->sql.commits;
     if (self->next == self->top + 1)
-        return 0;
-    sqlite3_bind_int64 (self->sql.commits, 1, self->top + 1);
-    sqlite3_bind_int64 (self->sql.commits, 2, self->next - 1);
+        return stele_ledger_bind_unsettled (self, NULL);
+    sqlite3_bind_int64 (row, 1, self->top + 1);
+    sqlite3_bind_int64 (row, 2, self->next - 1);
     int code = s_time_of_commit (self, now_us, time_us);
-    sqlite3_bind_int64 (self->sql.commits, 3, *time_us);
-    return code? code: stele_ledger_run (self, self->sql.commits);
+    sqlite3_bind_int64 (row, 3, *time_us);
+    if (code == 0)
+        code = stele_ledger_bind_unsettled (self, row);
+    if (code == 0)
+        code = stele_ledger_run (self, row);
+    return code? code: stele_ledger_settle (self);
 }
 
 int
@@ -174,6 +179,7 @@ stele_ledger_rollback (stele_ledger_t *self)
     stele_task_cache_forget (self->tasks);
     stele_zone_map_forget (self->zones);
     stele_intern_forget (self->words);
+    stele_ledger_settle_soon (self);
     self->next = self->top + 1;
     self->next_rejected = self->top_rejected;
 }

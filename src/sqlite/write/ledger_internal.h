@@ -13,6 +13,7 @@
     archive.c    replace tasks by stubs, bring them back from their archives
     compact.c    give free pages back
     erase.c      erase the contents of a task
+    settle.c     write to their tables what rows of commits hold
     scrub.c      remove what archives and the log still have of an erased task
     producers.c  producers, fences, refused events, interruptions
 
@@ -65,7 +66,13 @@
     X (commit, "COMMIT") \
     X (savepoint, "SAVEPOINT batch") \
     X (release, "RELEASE batch") \
-    X (commits, "INSERT INTO commits (first, last, time) VALUES (?1, ?2, ?3)") \
+    X (commits, "INSERT INTO commits (first, last, time, producer, sequence, count_more, count_less)" \
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+    X (settle_sequences, "UPDATE producer_rows SET sequence = max (producer_rows.sequence, u.sequence)" \
+        " FROM unsettled_sequences u WHERE u.id = producer_rows.id") \
+    X (settle_counts, "UPDATE task_count_rows SET count = count + u.number" \
+        " FROM unsettled_counts u WHERE u.id = task_count_rows.id AND u.number != 0") \
+    X (settled, "UPDATE settled SET first = (SELECT max (first) FROM commits)") \
     X (task_insert, "INSERT INTO tasks (id, task_id, created, user_id, title, description," \
         " branch, worktree_path, base_branch, commit_hash, target_dir, full_access," \
         " provider_override, repository_url, acceptance_criteria, metadata, parent_id, since)" \
@@ -120,15 +127,15 @@
     X (audit, "INSERT INTO audit_events (position, time, user_id, who, operation, outcome, target, peer," \
         " request_id, count, imported, details, extra)" \
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
-    X (producer_insert, "INSERT INTO producers (name, sequence, instance, lease_ms, status," \
+    X (producer_insert, "INSERT INTO producer_rows (name, sequence, instance, lease_ms, status," \
         " first_seen_at, last_seen_at) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?7)") \
-    X (producer_update, "UPDATE producers SET sequence = ?3, instance = ?4, lease_ms = ?5," \
+    X (producer_update, "UPDATE producer_rows SET sequence = ?3, instance = ?4, lease_ms = ?5," \
         " status = ?6, last_seen_at = ?7 WHERE id = ?1") \
     X (producer_find, "SELECT " STELE_PRODUCER_COLUMNS " FROM producers WHERE name = ?1") \
     X (producer_users, "SELECT DISTINCT (SELECT word FROM words WHERE id = t.user_id) FROM states_plain s" \
         " JOIN tasks t ON t.id = s.task WHERE s.state IN " STELE_SQL_IN_PROGRESS " AND s.owner = ?1") \
     X (producer_owns, "SELECT 1 FROM states_plain WHERE state IN " STELE_SQL_IN_PROGRESS " AND owner = ?1 LIMIT 1") \
-    X (producer_sequence, "UPDATE producers SET sequence = ?3 WHERE id = ?1") \
+    X (producer_sequence, "UPDATE producer_rows SET sequence = ?3 WHERE id = ?1") \
     X (fence, "INSERT OR IGNORE INTO producer_fences (producer, instance, fenced_at) VALUES (?1, ?2, ?3)") \
     X (fenced, "SELECT 1 FROM producer_fences WHERE producer = ?1 AND instance = ?2") \
     X (in_progress, "SELECT t.task_id FROM states_plain s JOIN tasks t ON t.id = s.task" \
@@ -171,6 +178,12 @@ typedef struct {
     char text [640];                // All of it, for a person
 } stele_loss_t;
 
+//  What the row of commits holds of the open batch (settle.c). 0: nothing
+typedef struct {
+    int64_t producer, sequence;
+    int64_t count_more, count_less;
+} stele_unsettled_t;
+
 //  An archive that is open for reading (archive.c)
 typedef struct stele_recall stele_recall_t;
 
@@ -197,6 +210,8 @@ struct stele_ledger {
     int high_water_code;            // Its last error, reported by the next upkeep
     stele_loss_t loss;
     int64_t committed_at;           // Time of the last row of commits
+    stele_unsettled_t unsettled;
+    int unsettled_commits;          // Rows of commits after the settled ones
     stele_checkpoint_t *checkpoint;
     bool broken;                    // After an I/O error: the contents of the files are unknown, write nothing more
     stele_intern_t *words;
@@ -259,6 +274,24 @@ int
 //  Run a statement of the open batch; notes its error.
 int
     stele_ledger_run (stele_ledger_t *self, sqlite3_stmt *stmt);
+
+//  Note the sequence of a producer, for the row of commits (settle.c). It holds one: of a further producer it is
+//  written to its table.
+int
+    stele_ledger_note_sequence (stele_ledger_t *self, int64_t producer, int64_t sequence);
+
+//  Bind what was noted, and the counts of tasks that fit, to the statement that inserts the batch's row of commits, and
+//  write the others to their tables. NULL: it has no row, so write all of them.
+int
+    stele_ledger_bind_unsettled (stele_ledger_t *self, sqlite3_stmt *row);
+
+//  After each row of commits: if it is time, write to the tables what these rows hold.
+int
+    stele_ledger_settle (stele_ledger_t *self);
+
+//  At an open, and after a rollback: forget what was noted. It is not known how many rows are not settled.
+void
+    stele_ledger_settle_soon (stele_ledger_t *self);
 
 //  Bind a TEXT value (or NONE) as the number of its word.
 int

@@ -236,6 +236,7 @@ s_identify (stele_ledger_t *self)
         code = stele_sql_integer_into (self->db,
             "SELECT max (id) FROM rejected_events", 0, &self->rejected);
     self->next_rejected = self->rejected;
+    stele_ledger_settle_soon (self);
     self->top = self->head;
     self->top_rejected = self->rejected;
     return code? stele_ledger_fail (self, code): 0;

@@ -108,9 +108,7 @@ stele_ledger_producer_advance (stele_ledger_t *self, int64_t producer, int64_t s
     int code = STELE_FAULT_CODE (producer_advance_before);
     if (code)
         return stele_ledger_fail (self, code);
-    sqlite3_bind_int64 (self->sql.producer_sequence, 1, producer);
-    sqlite3_bind_int64 (self->sql.producer_sequence, 3, sequence);
-    code = stele_ledger_run (self, self->sql.producer_sequence);
+    code = stele_ledger_note_sequence (self, producer, sequence);
     if (code == 0 && self->decisions)
         stele_decisions_add (self->decisions, STELE_DECIDED_SEQUENCE, producer, sequence);
     return code;

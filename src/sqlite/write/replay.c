@@ -44,7 +44,7 @@ int
 stele_ledger_replay_producer (stele_ledger_t *self, stele_producer_t *producer, int64_t first_seen_at, bool newer)
 {
     sqlite3_stmt *stmt = stele_sql_prepare (self->db,
-        "INSERT INTO producers (name, sequence, instance, lease_ms, status, first_seen_at, last_seen_at)"
+        "INSERT INTO producer_rows (name, sequence, instance, lease_ms, status, first_seen_at, last_seen_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO UPDATE SET sequence = max (sequence, ?2),"
         " instance = iif (?8 OR ?7 >= last_seen_at, ?3, instance), lease_ms = iif (?8 OR ?7 >= last_seen_at, ?4, lease_ms),"
         " status = iif (?8 OR ?7 >= last_seen_at, ?5, status), first_seen_at = iif (?8 OR ?7 >= last_seen_at, ?6, first_seen_at),"

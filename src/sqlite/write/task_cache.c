@@ -31,6 +31,7 @@ struct stele_task_cache {
     sqlite3_stmt *update;           // Does not change indexed columns
     sqlite3_stmt *update_indexed;
     sqlite3_stmt *count;
+    sqlite3_stmt *count_find;
     stele_task_t *cache;
     stele_task_t *last;             // Found last: the next event is often about the same task
     stele_task_t **dirty;           // To be written
@@ -59,7 +60,7 @@ static const char s_insert_sql [] =
     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
 static const char s_count_sql [] =
-    "INSERT INTO task_counts (state, role, provider, model, count) VALUES (?1, ?2, ?3, ?4, ?5)"
+    "INSERT INTO task_count_rows (state, role, provider, model, count) VALUES (?1, ?2, ?3, ?4, ?5)"
     " ON CONFLICT DO UPDATE SET count = count + excluded.count";
 
 stele_task_cache_t *
@@ -76,7 +77,10 @@ stele_task_cache_new (sqlite3 *db)
     self->update_indexed = stele_sql_prepare (db,
         "UPDATE task_states SET state = ?1, role = ?2, created_at = ?17, " COLUMNS " WHERE task = ?16");
     self->count = stele_sql_prepare (db, s_count_sql);
-    if (!self->find || !self->load || !self->insert || !self->update || !self->update_indexed || !self->count)
+    self->count_find = stele_sql_prepare (db, "SELECT id FROM task_count_rows"
+        " WHERE state = ?1 AND role = ?2 AND provider = ?3 AND model = ?4");
+    if (!self->find || !self->load || !self->insert || !self->update || !self->update_indexed || !self->count
+    ||  !self->count_find)
         stele_task_cache_destroy (&self);
     return self;
 }
@@ -96,6 +100,7 @@ stele_task_cache_destroy (stele_task_cache_t **self_p)
     sqlite3_finalize (self->update);
     sqlite3_finalize (self->update_indexed);
     sqlite3_finalize (self->count);
+    sqlite3_finalize (self->count_find);
     free (self);
     *self_p = NULL;
 }
@@ -226,24 +231,69 @@ s_count (stele_task_cache_t *self, const stele_count_key_t *key, int64_t delta)
     return 0;
 }
 
-//  Remove the pending counts; with 'write' add them to the table first.
-static int
-s_counts_flush (stele_task_cache_t *self, bool write)
+static void
+s_bind_count (sqlite3_stmt *stmt, const stele_count_key_t *key)
 {
-    int code = 0;
+    sqlite3_bind_int64 (stmt, 1, key->state);
+    sqlite3_bind_int64 (stmt, 2, key->role);
+    sqlite3_bind_int64 (stmt, 3, key->provider);
+    sqlite3_bind_int64 (stmt, 4, key->model);
+}
+
+//  The row of a count. Returns 1, 0 if there is none yet, or a code.
+static int
+s_find_count (stele_task_cache_t *self, const stele_count_key_t *key, int64_t *id)
+{
+    s_bind_count (self->count_find, key);
+    int rc = stele_sql_step (self->count_find);
+    if (rc == SQLITE_ROW)
+        *id = sqlite3_column_int64 (self->count_find, 0);
+    sqlite3_reset (self->count_find);
+    return rc == SQLITE_ROW? 1: stele_sql_code (rc);
+}
+
+//  Are the pending counts those that stele_task_cache_count gives? Returns 1, 0 or a code.
+static int
+s_find_counts (stele_task_cache_t *self, int64_t *more, int64_t *less)
+{
+    s_count_t *count, *next;
+    *more = *less = 0;
+    HASH_ITER (hh, self->counts, count, next) {
+        if (count->delta == 0)
+            continue;
+        int64_t *id = count->delta == 1? more: less;
+        int found = *id || (count->delta != 1 && count->delta != -1)? 0: s_find_count (self, &count->key, id);
+        if (found != 1) {
+            *more = *less = 0;
+            return found;
+        }
+    }
+    return 1;
+}
+
+static void
+s_forget_counts (stele_task_cache_t *self)
+{
     s_count_t *count, *next;
     HASH_ITER (hh, self->counts, count, next) {
-        if (write && code == 0 && count->delta != 0) {
-            sqlite3_bind_int64 (self->count, 1, count->key.state);
-            sqlite3_bind_int64 (self->count, 2, count->key.role);
-            sqlite3_bind_int64 (self->count, 3, count->key.provider);
-            sqlite3_bind_int64 (self->count, 4, count->key.model);
-            sqlite3_bind_int64 (self->count, 5, count->delta);
-            code = stele_sql_run (self->count);
-        }
         HASH_DELETE (hh, self->counts, count);
         free (count);
     }
+}
+
+int
+stele_task_cache_count (stele_task_cache_t *self, int64_t *more, int64_t *less)
+{
+    int given = more? s_find_counts (self, more, less): 0;
+    int code = given < 0? given: 0;
+    s_count_t *count, *next;
+    HASH_ITER (hh, self->counts, count, next)
+        if (!given && code == 0 && count->delta != 0) {
+            s_bind_count (self->count, &count->key);
+            sqlite3_bind_int64 (self->count, 5, count->delta);
+            code = stele_sql_run (self->count);
+        }
+    s_forget_counts (self);
     return code;
 }
 
@@ -378,7 +428,7 @@ stele_task_cache_flush (stele_task_cache_t *self)
             s_queue_ended (self, task);
     }
     self->dirty_count = 0;
-    return s_counts_flush (self, true);
+    return 0;
 }
 
 static void
@@ -443,5 +493,5 @@ stele_task_cache_forget (stele_task_cache_t *self)
     HASH_ITER (hh, self->cache, task, next)
         s_forget (self, task);
     self->forgot = false;
-    s_counts_flush (self, false);
+    s_forget_counts (self);
 }

@@ -89,9 +89,14 @@ stele_task_t *
 void
     stele_task_cache_touch (stele_task_cache_t *self, stele_task_t *task);
 
-/*  Write the rows of all touched tasks. Returns 0 or a storage error.       */
+/*  Write the rows of all touched tasks, but not the counts. Returns 0 or a storage error. */
 int
     stele_task_cache_flush (stele_task_cache_t *self);
+
+/*  Before a commit: write what the batch changes in the counts; if that is one task more in a row and
+    one less in another, or either, only give the ids of these rows (0: none). NULL: write it in any case. */
+int
+    stele_task_cache_count (stele_task_cache_t *self, int64_t *more, int64_t *less);
 
 /*  Forget a task whose row is written, and which leaves the ledger.         */
 void
