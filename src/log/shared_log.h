@@ -178,7 +178,7 @@ int
 
 /*  Of a log that lost its end, and that no node leads: continue after *end, what a ledger has, instead. Batches before it are
     removed: nodes that lack some of those that were lost cannot follow. Returns 1; 0: a node leads, or the log is not shorter;
-    or STELE_EUNAVAILABLE.                                                   */
+    or STELE_EUNAVAILABLE: some of the batches before it may remain, until it is done again.   */
 int
     stele_shared_log_heal (stele_shared_log_t *self, const stele_batch_end_t *end);
 
