@@ -344,11 +344,33 @@ class Settings(Brokers):
         self.assertIn("mode takes dual or sqlite", self.refusal("--redis", "redis://localhost", "--mode", "redis"))
         self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
         self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
+        self.assertEqual(self.refusal("--message-bytes", "134217728"), "")
+        self.assertIn("message-bytes takes at most 134217728", self.refusal("--message-bytes", "134217729"))
         self.assertIn("takes none or postgres:CONNINFO", self.refusal("--shared-log", "mysql:x"))
 
     def test_node_that_only_follows_creates_no_log(self):
         with self.assertRaisesRegex(AssertionError, "there is no log of the name '%s'" % self.log):
             self.broker("a", role="follower")
+
+
+class Retry(Brokers):
+    def test_batch_takes_a_bounded_number_of_bytes_of_retried_events(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        for number in range(36):
+            task = {"type": "task.state_changed", "task_id": "t%d" % number}
+            producer.publish({"type": "task.created", "task_id": task["task_id"], "title": "T", "description": "", "role": "r"},
+                             dict(task, state="passed"))
+            producer.publish_refused(dict(task, state="running", details={"n": "x" * 1000000}))
+            producer.publish(dict(task, state="queued"))
+        answer = self.ask(writer, "rejected.retry", ids=list(range(1, 37)))
+        #   32 MiB of them
+        self.assertEqual((answer["accepted"], [(event["id"], event["code"]) for event in answer["rejected"]]),
+                         (33, [(number, "too_large") for number in (34, 35, 36)]))
+        answer = self.ask(writer, "rejected.retry", ids=[34, 35, 36])
+        self.assertEqual((answer["accepted"], answer["rejected"]), (3, []))
+        self.await_position(follower, answer["position"])
+        self.assert_equal(writer, follower)
 
 
 class TakeOver(Brokers):

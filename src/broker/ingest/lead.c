@@ -142,6 +142,8 @@ s_send (stele_writer_t *writer)
 }
 
 //  Free what the last batch needed, and compress what the open one decided. 1, 0 if that is nothing, or a code.
+//  It has less than STELE_BATCH_BYTES_MAX: 32 MB of messages and one more, of at most SHARED_MESSAGE_BYTES (settings_check.c),
+//  RETRY_BYTES of retried events (writer_request.c) or one more, and what is decided about each, which is far less.
 static int
 s_prepare (stele_writer_t *writer)
 {
