@@ -232,6 +232,24 @@ class Follow(Brokers):
         self.await_position(follower, position + 1)
         self.assert_equal(writer, follower)
 
+    def test_ledger_without_events_that_has_a_producer_of_no_log_is_refused(self):
+        writer = self.broker("a")
+        self.assertEqual(writer.stop(), 0)
+        for name in "ab":
+            os.makedirs(os.path.join(self.folder, name), exist_ok=True)
+            alone = harness.Steled(os.path.join(self.folder, name))
+            self.addCleanup(alone.kill)
+            self.clients.producer(alone.events, "q")
+            self.assertEqual(alone.stop(), 0)
+            #   The log would give the number of that producer to another one
+            with self.assertRaisesRegex(AssertionError, "no events, but producers .*written without shared-log"):
+                self.broker(name)
+        #   Nor does such a ledger begin a log
+        self.log += "-new"
+        with self.assertRaisesRegex(AssertionError, "no events, but producers .*written without shared-log"):
+            self.broker("a")
+        self.assertEqual(self.pair.primary.sql("SELECT count(*) FROM stele_heads WHERE name = '%s'" % self.log), "0")
+
     def test_node_does_not_lead_on_a_log_that_lost_batches_with_their_epochs(self):
         heads = []
         for name in ("p", "q", "r"):

@@ -357,12 +357,29 @@ stele_lead_resign (stele_writer_t *writer)
 
 //  -- start -------------------------------------------------------------------------------
 
+//  A ledger without events has a place in every log. But its producers and refused events, if a broker wrote them
+//  without the log, have numbers that the log assigns to others. Returns 1: it is empty; 0; or a code.
+static int
+s_is_empty (stele_writer_t *writer, stele_refusal_t *refusal)
+{
+    stele_batch_end_t end;
+    int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &end, refusal);
+    if (code)
+        return code;
+    int blank = stele_ledger_is_blank (writer->ledger);
+    if (blank < 0)
+        return stele_refuse (refusal, blank, "ledger", "%s", stele_ledger_error (writer->ledger));
+    if (blank || end.number || stele_ledger_head (writer->ledger))
+        return blank;
+    return stele_refuse (refusal, STELE_ELEDGER, "ledger", "this ledger has no events, but producers or refused events that no shared "
+        "log has: it was written without shared-log. Start this node with a new ledger");
+}
+
 //  An empty ledger becomes one of the log; another one has to be
 static int
-s_join (stele_writer_t *writer, const stele_log_head_t *head, stele_refusal_t *refusal)
+s_join (stele_writer_t *writer, bool empty, const stele_log_head_t *head, stele_refusal_t *refusal)
 {
     stele_lead_t *self = writer->lead;
-    bool empty = stele_ledger_head (writer->ledger) == 0 && stele_ledger_last_rejected (writer->ledger) == 0;
     if (empty && strcmp (stele_ledger_id (writer->ledger), head->ledger_id)) {
         int code = stele_ledger_replay_id (writer->ledger, head->ledger_id, refusal);
         if (code)
@@ -395,6 +412,9 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     int code = stele_ledger_share (writer->ledger);
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (writer->ledger));
+    int empty = s_is_empty (writer, refusal);
+    if (empty < 0)
+        return empty;
     int found = stele_shared_log_head (self->log, &head);
     if (found == 0 && may) {
         code = stele_shared_log_create (self->log, stele_ledger_id (writer->ledger), stele_ledger_head (writer->ledger));
@@ -407,7 +427,7 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
             "node with role = follower creates none", writer->settings->shared_log_name);
     if (found < 0)
         return s_start_alone (writer, found, refusal);
-    code = s_join (writer, &head, refusal);
+    code = s_join (writer, empty, &head, refusal);
     if (code)
         return code;
     stele_log_head_t before = head;
