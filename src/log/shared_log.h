@@ -102,12 +102,16 @@ int
 
 /*  The outcome of the append. Returns
       1                     it is durable
-      0                     not yet; never if 'wait' is true
+      0                     not yet: wait_ms are over, which may be INT64_MAX
       STELE_EFENCED         another node leads: the batch is not in the log
       STELE_EUNAVAILABLE    in doubt: it may be in the log. The connection is dropped
     After both errors this node does not lead any more.                      */
 int
-    stele_shared_log_poll (stele_shared_log_t *self, bool wait);
+    stele_shared_log_poll (stele_shared_log_t *self, int64_t wait_ms);
+
+/*  Wait, at most wait_ms, for the outcome of an announcement, after which _send does not wait for it. False: not yet. */
+bool
+    stele_shared_log_settled (stele_shared_log_t *self, int64_t wait_ms);
 
 /*  Of the writer, between appends, at least once per third of the lease: a sign of life. Readers also learn from it
     that the last append is safe. Returns 0, STELE_EFENCED or STELE_EUNAVAILABLE: this node does not lead any more. */

@@ -515,6 +515,61 @@ class Hangs(Brokers):
         self.assertEqual(again.welcome["sequence"], 1)
 
 
+    def test_writer_whose_append_is_not_answered_answers_and_stops(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer)
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        harness.wait_until(lambda: self.shared(writer)["in_doubt"], "the answer of the actor that writes")
+        self.assertEqual(self.shared(writer)["doubts"], 0)
+        #   The answer comes at last
+        proxy.answers.set()
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertFalse(self.shared(writer)["in_doubt"])
+        #   Or not
+        proxy.held.clear()
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "n"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(writer.stop(), 0)
+        proxy.close()
+        self.askers.clear()
+        writer = self.broker("a")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance)
+        self.assertEqual(again.welcome["sequence"], 3)
+
+    def test_writer_whose_signs_of_life_are_not_answered_answers_and_stops(self):
+        for name in ("note", "renew", "resign"):
+            proxy = self.proxy()
+            writer = self.broker(name, url=proxy.url(), shared_log_timeout=LEASE, lease=3000)
+            self.await_role(writer, "writer")
+            proxy.hold_from = b"%s\0" % name.encode()
+            if name != "resign":
+                self.assertTrue(proxy.held.wait(harness.PATIENCE))
+                self.assertEqual(self.shared(writer)["role"], "writer")
+            self.assertEqual(writer.stop(), 0)
+            self.assertTrue(proxy.held.is_set())
+            proxy.close()
+            self.log += "-" + name
+
+    def test_node_that_starts_before_it_is_answered_serves_what_it_has(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        position = self.publish(self.clients.producer(writer.events, "p"), 5)
+        writer.stop()
+        self.askers.clear()
+        proxy.hold_from = b"head"
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        self.assertEqual(self.events(writer)[-1]["position"], position)
+        self.assertIn("has not answered yet", self.shared(writer)["trouble"])
+        proxy.answers.set()
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
+
+
 class Doubt(Brokers):
     def test_batch_whose_answer_was_lost_is_acked_once(self):
         proxy = self.proxy()
