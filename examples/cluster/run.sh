@@ -127,6 +127,7 @@ is_synchronous () { sql "$1" 'SELECT sync_state FROM pg_stat_replication' | grep
 start_node () {
     mkdir -p "$folder/$1"
     "$build/steled" --ledger "$folder/$1/tasks.db" --redis none --node "$1" --advertise "ipc://$folder/$1/events" \
+        --advertise-requests "ipc://$folder/$1/requests" \
         --events "ipc://$folder/$1/events" --requests "ipc://$folder/$1/requests" --feed "ipc://$folder/$1/feed" \
         --shared-log "postgres:host=$folder/db1,$folder/db2 user=postgres dbname=postgres" \
         --shared-log-timeout 3000 2>>"$folder/$1.log" &
@@ -192,7 +193,7 @@ cat <<END
     one standby does not hold acks back. wal_init_zero = off.
   - Let Patroni promote and rebuild: synchronous_mode: true, synchronous_mode_strict: true.
   - Each node: shared-log = "postgres:host=db1,db2,db3 dbname=stele user=stele", a name (node) and
-    an address for clients (advertise).
+    addresses for clients (advertise, advertise-requests).
   - What is promised, what is not, and what to do at night: doc/SCALE.md
 END
 
@@ -206,9 +207,9 @@ cat <<END
 
   export PATH=$build:\$PATH
   stele --requests ipc://$folder/c/requests list           any node answers
-  stele --requests ipc://$folder/c/requests stats          its role is in "shared_log" (--json)
+  stele --requests ipc://$folder/c/requests nodes          which of them writes, and how far the others are
   stele --feed ipc://$folder/b/feed follow                 every event, from any node
   psql -h $folder/db2 -U postgres postgres -c 'SELECT name, writer, epoch, number, position FROM stele_heads'
-  kill ${process[a]}                                            hand over, if node a writes
+  kill PID                                              stop a node: a ${process[a]}, b ${process[b]}, c ${process[c]}; if it writes, another takes over
 END
 wait "${process[client]}"

@@ -55,6 +55,7 @@ class Client(Operations):
         self._open()
 
     def _open(self) -> None:
+        self._ready = asyncio.Event()       # There is a connection
         self._stale = False                 # The broker refused the connection: libzmq may not try again; or the node is lost
         self._socket, self._watch = open_socket(self._context, zmq.DEALER, self._nodes, self._key)
         loop = asyncio.get_running_loop()
@@ -77,6 +78,8 @@ class Client(Operations):
         while True:
             await self._watch.monitor.poll()
             refused = await self._watch.read_later()
+            if self._watch.connected:
+                self._ready.set()
             if self._nodes.several and (refused or self._watch.lost) and not (refused and self._nodes.all_tried):
                 self._leave()
             elif refused:
@@ -92,8 +95,7 @@ class Client(Operations):
         """The node is lost: the next request connects to another one, and so do those that wait, if they may"""
         if not self._stale:
             self._stale = True
-            self._fail(_Lost(self._watch.connected, self._nodes.current))
-            #   What it has queued must not be delivered while it is sent to another node
+            self._fail(_Lost(True, self._nodes.current))
             self._socket.disconnect(self._nodes.current)
             self._pause_until = time.monotonic() + self._nodes.move()
 
@@ -161,14 +163,18 @@ class Client(Operations):
                 if lost.sent and not reads(op):
                     raise BrokerTimeout(lost_answer(op, lost.node)) from None
 
-    async def _wait_for_answer(self, future: "asyncio.Future[Answer]", deadline: float) -> Answer:
-        """The answer of this node. _Lost if there are others, and it cannot be reached."""
-        if self._nodes.several and not self._watch.connected:
-            patience = min(self._nodes.patience, max(0.0, deadline - time.monotonic()))
-            await asyncio.wait([future], timeout=patience)
-            if not future.done() and not self._watch.connected:
-                self._leave()
-        return await asyncio.wait_for(future, max(0.0, deadline - time.monotonic()))
+    async def _wait_for_connection(self, future: "asyncio.Future[Answer]", deadline: float) -> None:
+        """To one of several nodes a request is sent only over a connection: what a socket has queued could be delivered while it
+        is sent to another one. _Lost: this node cannot be reached."""
+        node, ready = self._nodes.current, asyncio.ensure_future(self._ready.wait())
+        patience = min(self._nodes.patience, max(0.0, deadline - time.monotonic()))
+        await asyncio.wait([future, ready], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if not future.done() and not self._watch.connected:
+            self._leave()
+        if future.done():
+            error = future.exception()
+            raise _Lost(False, node) if isinstance(error, _Lost) or error is None else error
 
     async def _ask_node(self, op: str, request: bytes, deadline: float) -> Answer:
         #   The frames of a correlating REQ socket: a number, the delimiter, the body
@@ -176,8 +182,10 @@ class Client(Operations):
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         sent_at = time.monotonic()
         try:
+            if self._nodes.several and not self._watch.connected:
+                await self._wait_for_connection(future, deadline)
             await self._send([number, b"", request])
-            answer = await self._wait_for_answer(future, deadline)
+            answer = await asyncio.wait_for(future, max(0.0, deadline - time.monotonic()))
         except asyncio.TimeoutError:
             if self._nodes.several and self._received_at < sent_at:
                 self._leave()               # It is silent: the next request asks another node

@@ -112,16 +112,16 @@ class Client(Operations):
             if self._silent or self._watch.lost:
                 self._move()
         self._silent = True
+        self._unsent: Optional[bytes] = request
         try:
-            self._send(request)
             while not self._wait(deadline):
                 if time.monotonic() >= deadline:
                     raise BrokerTimeout(no_answer(op, str(self._nodes), self.timeout))
-                sent, node = self._watch.connected, self._nodes.current
+                node = self._nodes.current
                 self._move()
-                if sent and not reads(op):
+                if self._unsent is None and not reads(op):
                     raise BrokerTimeout(lost_answer(op, node))
-                self._send(request)
+                self._unsent = request
             answer: Answer = unpack(self._socket.recv())
         except zmq.ZMQError as cause:
             raise SteleError("cannot send %s to %s: %s" % (op, self._nodes, cause)) from cause
@@ -130,6 +130,7 @@ class Client(Operations):
         return answer
 
     def _send(self, request: bytes) -> None:
+        self._unsent = None
         if not send_now(self._socket, request):
             self._close()
             self._open()
@@ -139,6 +140,10 @@ class Client(Operations):
         """Wait for an answer; False after the deadline, or if another node may answer. PermissionDenied if the broker refuses the
         connection"""
         while True:
+            #   To one of several nodes only over a connection: what a socket has queued could be delivered while it is sent to
+            #   another one
+            if self._unsent is not None and (self._watch.connected or not self._nodes.several):
+                self._send(self._unsent)
             due = deadline
             if self._nodes.several and not self._watch.connected:
                 due = min(deadline, self._opened_at + self._nodes.patience)

@@ -257,6 +257,33 @@ class TestEnd(PackageTest):
         self.assertIn(b"the program ends without close(), 1 event is not acked yet", done.stderr)
 
 
+class TestNodes(PackageTest):
+    """A list of two nodes: of the first, the client does not learn that it is connected."""
+
+    def setUp(self):
+        super().setUp()
+        self.router = zmq.Context.instance().socket(zmq.ROUTER)
+        self.addCleanup(self.router.close, 0)
+        first = "ipc://%s/first" % self.folder
+        self.router.bind(first)
+        self.nodes = "%s,%s" % (first, self.broker.requests)
+        self.event = stele.task_created(self.name("task"), "T", "", "r")
+
+    def test_write_is_sent_to_one_node(self):
+        with stele.Client(self.nodes, timeout=harness.PATIENCE) as client:
+            client._watch.take = lambda frames: None
+            self.assertEqual(client.publish(self.name("producer"), [self.event])["accepted"], 1)
+        self.assertEqual(self.router.poll(0), 0)
+
+    def test_write_is_sent_to_one_node_by_asyncio(self):
+        async def publish():
+            async with aio.Client(self.nodes, harness.PATIENCE) as client:
+                client._watch.take = lambda frames: None
+                return await client.publish(self.name("producer"), [self.event])
+        self.assertEqual(asyncio.run(publish())["accepted"], 1)
+        self.assertEqual(self.router.poll(0), 0)
+
+
 class TestReady(PackageTest):
 
     def test_tasks_of_the_dead_run_are_interrupted_when_ready_returns(self):

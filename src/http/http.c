@@ -33,7 +33,7 @@ typedef struct {
     char *listen, *requests, *feed, *key_file, *tokens, *cert, *cert_key, *mode;
     stele_key_t *key;               // NULL: none
     struct evconnlistener *listener;
-    struct event *wake [4];         // Of the pipe, the requests, their monitor, the feed
+    struct event *wake [HTTP_UPSTREAM_DESCRIPTORS + 2];     // Of the requests, the pipe, the feed
     size_t wake_count;
     struct event *tick;
     bool failed;                    // A setting was refused
@@ -128,11 +128,11 @@ s_add_wake (s_actor_t *self, int descriptor)
 static void
 s_add_wakes (s_actor_t *self)
 {
-    int answers, monitor;
-    http_upstream_descriptors (self->server.upstream, &answers, &monitor);
+    int descriptors [HTTP_UPSTREAM_DESCRIPTORS];
+    size_t count = http_upstream_descriptors (self->server.upstream, descriptors);
     s_add_wake (self, (int) zsock_fd (self->pipe));
-    s_add_wake (self, answers);
-    s_add_wake (self, monitor);
+    while (count)
+        s_add_wake (self, descriptors [--count]);
     s_add_wake (self, http_hub_descriptor (self->server.hub));
 }
 

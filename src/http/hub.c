@@ -40,7 +40,9 @@ struct http_hub {
     http_server_t *server;
     stele_link_t *link;
     stele_refusal_t refusal;        // Of the connection
-    int64_t due_ms;                 // When to connect again after it; 0: not refused
+    int64_t due_ms;                 // When to connect again after it, or after a loss; 0: not planned
+    bool lost;                      // The connection to one of several nodes
+    int moves;                      // To the next one, since it was connected
     http_stream_t *streams;
     http_stream_t *turn;            // The next one that may read the log; NULL: the first one
     size_t count;
@@ -101,7 +103,7 @@ http_hub_descriptor (const http_hub_t *self)
 const stele_refusal_t *
 http_hub_refused (const http_hub_t *self)
 {
-    return self->due_ms? &self->refusal: NULL;
+    return self->due_ms && self->refusal.code? &self->refusal: NULL;
 }
 
 bool
@@ -146,6 +148,8 @@ void
 http_hub_reconnect (http_hub_t *self)
 {
     self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
+    self->lost = false;
+    stele_endpoints_next (stele_link_endpoints (self->link));
     if (stele_link_open (self->link, &self->refusal) == 0 && self->subscribed)
         zmq_setsockopt (stele_link_socket (self->link), ZMQ_SUBSCRIBE, "", 0);
 }
@@ -428,6 +432,13 @@ http_hub_receive (http_hub_t *self)
     if (stele_link_connected (self->link)) {
         self->unverified = *self->server->ledger != 0;
         self->due_ms = 0;
+        self->moves = 0;
+        self->refusal.code = 0;
+    }
+    //  Of several nodes, the next one
+    if (stele_link_lost (self->link) && !self->lost) {
+        self->lost = true;
+        self->due_ms = stele_clock_steady_ms () + stele_endpoints_pause_ms (self->moves++);
     }
     s_take_refusal (self);
     for (int i = 0; i < FEED_AT_ONCE && s_receive (self); i++)

@@ -52,6 +52,7 @@ http_sources = \
     src/http/task_view.c src/http/task_view.h \
     src/http/tls.c src/http/tls.h \
     src/http/upstream.c src/http/upstream.h \
+    src/http/upstream_link.c src/http/upstream_link.h \
     src/http/websocket.c src/http/websocket.h
 src_http_libhttp_la_SOURCES = $(http_sources) \
     src/broker/common/log.c src/broker/common/log.h \

@@ -41,9 +41,10 @@ static const cli_option_t s_options [] = {
         offsetof (s_args_t, cert_key), 0, NULL },
     { "host", 0, "NAME", "Also serve requests that are addressed to NAME, for example by a proxy. May be repeated, or a list with "
         "commas. Without it: localhost, loopback addresses and the names of the certificate.", CLI_LIST, offsetof (s_args_t, hosts), 0, NULL },
-    { "requests", 0, "ENDPOINT", "The broker's endpoint of requests (default: STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ").",
+    { "requests", 0, "ENDPOINT", "The broker's endpoint of requests, or those of nodes that share a log, separated by commas (default: "
+        "STELE_REQUESTS, or " STELE_DEFAULT_REQUESTS ").",
         CLI_TEXT, offsetof (s_args_t, requests), 0, NULL },
-    { "feed", 0, "ENDPOINT", "The broker's endpoint of the feed (default: STELE_FEED, or " STELE_DEFAULT_FEED ").",
+    { "feed", 0, "ENDPOINT", "The broker's endpoint of the feed, or several (default: STELE_FEED, or " STELE_DEFAULT_FEED ").",
         CLI_TEXT, offsetof (s_args_t, feed), 0, NULL },
     { "key", 0, "FILE", "Key to connect to the broker with over tcp, as made by 'stele key new' (default: STELE_KEY, or none). It "
         "needs the roles feed, query, metrics, those of its clients, and with tokens gateway.", CLI_TEXT,

@@ -156,6 +156,7 @@ http_reply_status (const stele_refusal_t *refusal)
         case STELE_EWINDOW:
             return 429;
         case STELE_EUNAVAILABLE:
+        case STELE_ENOT_WRITER:
             return 503;
         case STELE_ETIMEOUT:
             return 504;

@@ -12,36 +12,30 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "broker/common/log.h"
-#include "client/connection/handshake.h"
 #include "http/upstream.h"
+#include "http/upstream_link.h"
 #include "wire/map.h"
 #include "wire/scan.h"
 
-#define RECONNECT_MS        100
-#define RECONNECT_MAX_MS   2000
-#define HANDSHAKE_MS       5000
 #define REFUSED_MS         3000     // Until the next attempt
-#define KEEPALIVE_S          10
+#define WRITER_MS          3000     // For the connection to the node that writes
 #define OPEN_MAX           1024     // Requests without an answer
-
-static const int64_t s_answer_bytes_max = 268435456;
 
 typedef struct {
     http_answer_fn *answer;         // NULL: free
     void *arg;
     int64_t token;
-    int64_t deadline_ms;            // Steady clock
+    int64_t deadline_ms, sent_ms;   // Steady clock
+    zmq_msg_t request;
+    stele_refusal_t *not_writer;    // Why it goes to the node that writes; NULL: it does not
+    int64_t writer_ms;              // Steady clock: until when it waits for the connection to that; 0: it was sent
 } s_open_t;
 
 struct http_upstream {
-    char *endpoint;
-    const stele_key_t *key;         // NULL: none
-    zsock_t *socket, *monitor;
-    stele_handshake_t handshake;
-    int64_t due_ms;                 // When to connect again after a refusal; 0: not refused
+    http_link_t any;                // To a node that answers questions
+    http_link_t writer;             // To the node that another one names as the writer
     void (*on_connected) (void *arg);
     void *arg;
-    bool connected;
     int64_t last_token;
     s_open_t open [OPEN_MAX];       // By token modulo OPEN_MAX
     size_t count;
@@ -49,79 +43,56 @@ struct http_upstream {
     stele_pack_t *pack;             // The last request of an actor
 };
 
-//  -- the socket -----------------------------------------------------------------------------
-
-static void
-s_watch (http_upstream_t *self)
-{
-    zuuid_t *name = zuuid_new ();
-    char endpoint [80];
-    snprintf (endpoint, sizeof endpoint, "inproc://stele-http-%s", zuuid_str (name));
-    zuuid_destroy (&name);
-    int rc = zmq_socket_monitor (zsock_resolve (self->socket), endpoint,
-        STELE_HANDSHAKE_EVENTS | ZMQ_EVENT_DISCONNECTED);
-    assert (rc == 0);
-    self->monitor = zsock_new (ZMQ_PAIR);
-    assert (self->monitor);
-    zsock_set_linger (self->monitor, 0);
-    rc = zsock_connect (self->monitor, "%s", endpoint);
-    assert (rc == 0);
-}
-
-//  No ZMTP heartbeats and no ZMQ_IMMEDIATE: src/client/connection/link.c has the reasons
-static int
-s_connect (http_upstream_t *self, stele_refusal_t *refusal)
-{
-    self->socket = zsock_new (ZMQ_DEALER);
-    assert (self->socket);
-    zsock_set_linger (self->socket, 0);
-    zsock_set_sndhwm (self->socket, 0);
-    zsock_set_rcvhwm (self->socket, 0);
-    zmq_setsockopt (zsock_resolve (self->socket), ZMQ_MAXMSGSIZE, &s_answer_bytes_max, sizeof s_answer_bytes_max);
-    zsock_set_reconnect_ivl (self->socket, RECONNECT_MS);
-    zsock_set_reconnect_ivl_max (self->socket, RECONNECT_MAX_MS);
-    zsock_set_handshake_ivl (self->socket, HANDSHAKE_MS);
-    zsock_set_tcp_keepalive (self->socket, 1);
-    zsock_set_tcp_keepalive_idle (self->socket, KEEPALIVE_S);
-    zsock_set_tcp_keepalive_intvl (self->socket, KEEPALIVE_S);
-    zsock_set_tcp_keepalive_cnt (self->socket, 2);
-    if (self->key)
-        stele_key_apply (self->key, zsock_resolve (self->socket));
-    //  With it, a name would be tried with IPv6 first, where no broker listens by default
-    zsock_set_ipv6 (self->socket, strchr (self->endpoint, '[') != NULL);
-    bool local = strncmp (self->endpoint, "inproc:", 7) == 0;
-    if (!local)
-        s_watch (self);
-    if (zsock_connect (self->socket, "%s", self->endpoint) != 0)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "requests", "cannot connect to %.160s: %s", self->endpoint,
-            zmq_strerror (errno));
-    self->connected = local;        // There are no events of a connection
-    return 0;
-}
-
 http_upstream_t *
-http_upstream_new (const char *endpoint, const stele_key_t *key, void (*connected) (void *arg), void *arg,
+http_upstream_new (const char *endpoints, const stele_key_t *key, void (*connected) (void *arg), void *arg,
     stele_refusal_t *refusal)
 {
     http_upstream_t *self = STELE_NEW (http_upstream_t);
-    self->endpoint = stele_memory_copy (endpoint, strlen (endpoint));
+    http_link_init (&self->any, endpoints, key);
+    http_link_init (&self->writer, endpoints, key);
     self->pack = stele_pack_new ();
     assert (self->pack);
-    self->key = stele_key_counts_at (endpoint)? key: NULL;
     self->on_connected = connected;
     self->arg = arg;
-    if (s_connect (self, refusal) != 0)
+    if (http_link_open (&self->any, refusal) != 0)
         http_upstream_destroy (&self);
     return self;
 }
 
-static void
-s_disconnect (http_upstream_t *self)
+//  The entry is free; returns what it was
+static s_open_t
+s_free (http_upstream_t *self, s_open_t *open)
 {
-    if (self->monitor)
-        zmq_socket_monitor (zsock_resolve (self->socket), NULL, 0);
-    zsock_destroy (&self->monitor);
-    zsock_destroy (&self->socket);
+    s_open_t ended = *open;
+    zmq_msg_close (&open->request);
+    free (open->not_writer);
+    open->not_writer = NULL;
+    open->answer = NULL;
+    self->count--;
+    return ended;
+}
+
+static void
+s_end (http_upstream_t *self, s_open_t *open, const void *answer, size_t size, const stele_refusal_t *refusal)
+{
+    s_open_t ended = s_free (self, open);
+    ended.answer (ended.arg, answer, size, refusal);
+}
+
+//  The connection was lost, or there is none: requests that were sent over it end, and those that wait for it, if 'all'
+static void
+s_fail (http_upstream_t *self, const http_link_t *link, bool all)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL, "the connection to the broker was lost: whether a change was "
+        "made is not known");
+    for (size_t i = 0; i < OPEN_MAX && self->count; i++) {
+        s_open_t *open = &self->open [i];
+        if (!open->answer || !open->not_writer != (link == &self->any) || (open->writer_ms && !all))
+            continue;
+        stele_refusal_t why = open->writer_ms? *open->not_writer: refusal;
+        s_end (self, open, NULL, 0, &why);
+    }
 }
 
 void
@@ -130,47 +101,79 @@ http_upstream_destroy (http_upstream_t **self_p)
     http_upstream_t *self = *self_p;
     if (!self)
         return;
-    s_disconnect (self);
+    for (size_t i = 0; i < OPEN_MAX && self->count; i++)
+        if (self->open [i].answer)
+            s_free (self, &self->open [i]);
+    http_link_clear (&self->any);
+    http_link_clear (&self->writer);
     stele_pack_destroy (&self->pack);
-    free (self->endpoint);
     free (self);
     *self_p = NULL;
 }
 
-void
-http_upstream_descriptors (const http_upstream_t *self, int *answers, int *monitor)
+size_t
+http_upstream_descriptors (const http_upstream_t *self, int descriptors [HTTP_UPSTREAM_DESCRIPTORS])
 {
-    *answers = (int) zsock_fd (self->socket);
-    *monitor = self->monitor? (int) zsock_fd (self->monitor): -1;
+    size_t count = 0;
+    for (const http_link_t *link = &self->any; link; link = link == &self->any? &self->writer: NULL) {
+        if (link->socket)
+            descriptors [count++] = (int) zsock_fd (link->socket);
+        if (link->monitor)
+            descriptors [count++] = (int) zsock_fd (link->monitor);
+    }
+    return count;
 }
 
 bool
 http_upstream_connected (const http_upstream_t *self)
 {
-    return self->connected;
+    return self->any.connected;
 }
 
 const stele_refusal_t *
 http_upstream_refused (const http_upstream_t *self)
 {
-    return self->due_ms? &self->handshake.refusal: NULL;
+    return self->any.refused? &self->any.handshake.refusal: NULL;
 }
 
 bool
 http_upstream_is_due (const http_upstream_t *self)
 {
-    return self->due_ms && stele_clock_steady_ms () >= self->due_ms;
+    int64_t now_ms = stele_clock_steady_ms ();
+    return http_link_is_due (&self->any, now_ms) || (self->writer.due_ms && now_ms >= self->writer.due_ms);
+}
+
+//  Open the link again, at the next node if it moves
+static void
+s_reopen (http_upstream_t *self, http_link_t *link)
+{
+    stele_refusal_t refusal;
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (link->moving || (link == &self->any && http_link_is_mute (link, now_ms))) {
+        stele_endpoints_next (link->endpoints);
+        link->attempts++;
+    }
+    http_link_close (link);
+    s_fail (self, link, false);
+    link->handshake.closed = 0;
+    link->moving = false;
+    link->due_ms = link->refused && link == &self->any? now_ms + REFUSED_MS: 0;
+    if (http_link_open (link, &refusal) == 0)
+        return;
+    stele_log_error ("endpoint", "%s", refusal.message);
+    s_fail (self, link, true);
+    link->moving = link == &self->any;
+    link->due_ms = link->moving? now_ms + REFUSED_MS: 0;
 }
 
 void
 http_upstream_reconnect (http_upstream_t *self)
 {
-    stele_refusal_t refusal;
-    s_disconnect (self);
-    self->handshake.closed = 0;
-    self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
-    int rc = s_connect (self, &refusal);
-    assert (rc == 0);               // It has done so before
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (http_link_is_due (&self->any, now_ms))
+        s_reopen (self, &self->any);
+    if (self->writer.due_ms && now_ms >= self->writer.due_ms)
+        s_reopen (self, &self->writer);
 }
 
 //  -- requests ---------------------------------------------------------------------------------
@@ -182,13 +185,20 @@ s_find (http_upstream_t *self, int64_t token)
     return token > 0 && open->answer && open->token == token? open: NULL;
 }
 
-static void
-s_end (http_upstream_t *self, s_open_t *open, const void *answer, size_t size, const stele_refusal_t *refusal)
+//  [token][][request]: the broker returns the frames before the request with the answer. The request is kept.
+static bool
+s_send (http_link_t *link, s_open_t *open)
 {
-    s_open_t ended = *open;
-    open->answer = NULL;
-    self->count--;
-    ended.answer (ended.arg, answer, size, refusal);
+    void *socket = zsock_resolve (link->socket);
+    zmq_msg_t copy;
+    zmq_msg_init (&copy);
+    zmq_msg_copy (&copy, &open->request);
+    bool sent = zmq_send (socket, &open->token, sizeof open->token, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0
+        && zmq_send (socket, "", 0, ZMQ_SNDMORE) >= 0 && zmq_msg_send (&copy, socket, 0) >= 0;
+    if (!sent)
+        zmq_msg_close (&copy);
+    open->sent_ms = stele_clock_steady_ms ();
+    return sent;
 }
 
 //  The request with one more key
@@ -212,11 +222,11 @@ http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, const http_
 {
     if (actor && !http_actor_is_valid (actor))
         return stele_refuse (refusal, STELE_EUNAUTHORIZED, NULL, "the token '%s' was revoked, or has expired", actor->name);
-    if (!self->connected && self->due_ms)
+    if (http_upstream_refused (self))
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "the broker does not let this server in; its log and /readyz "
             "have the reason");
-    if (!self->connected)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "the broker cannot be reached at %.160s", self->endpoint);
+    if (!self->any.connected)
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "the broker cannot be reached at %.160s", self->any.endpoint);
     if (self->count == OPEN_MAX)
         return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "too many requests are waiting for the broker");
     do
@@ -225,14 +235,16 @@ http_upstream_send (http_upstream_t *self, const stele_pack_t *pack, const http_
     int64_t token = self->last_token;
     if (actor)
         pack = s_add_actor (self, pack, actor);
-    void *socket = zsock_resolve (self->socket);
-    //  [token][][request]: the broker returns the frames before the request with the answer
-    if (zmq_send (socket, &token, sizeof token, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
-    ||  zmq_send (socket, "", 0, ZMQ_SNDMORE) < 0
-    ||  zmq_send (socket, stele_pack_data (pack), stele_pack_size (pack), 0) < 0)
-        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "cannot send to %.160s: %s", self->endpoint,
+    s_open_t *open = &self->open [token % OPEN_MAX];
+    *open = (s_open_t) { .arg = arg, .token = token, .deadline_ms = stele_clock_steady_ms () + timeout_ms };
+    zmq_msg_init_size (&open->request, stele_pack_size (pack));
+    memcpy (zmq_msg_data (&open->request), stele_pack_data (pack), stele_pack_size (pack));
+    if (!s_send (&self->any, open)) {
+        zmq_msg_close (&open->request);
+        return stele_refuse (refusal, STELE_EUNAVAILABLE, NULL, "cannot send to %.160s: %s", self->any.endpoint,
             zmq_strerror (errno));
-    self->open [token % OPEN_MAX] = (s_open_t) { answer, arg, token, stele_clock_steady_ms () + timeout_ms };
+    }
+    open->answer = answer;
     self->count++;
     return token;
 }
@@ -241,9 +253,46 @@ void
 http_upstream_forget (http_upstream_t *self, int64_t token)
 {
     s_open_t *open = s_find (self, token);
-    if (open) {
-        open->answer = NULL;
-        self->count--;
+    if (open)
+        s_free (self, open);
+}
+
+//  -- the node that writes ----------------------------------------------------------------------
+
+//  The node follows a shared log, and names the one that writes: send the request there. False: not if it was sent there
+//  already, or to no endpoint that this server may use.
+static bool
+s_pass_on (http_upstream_t *self, s_open_t *open, const stele_map_t *answer)
+{
+    http_link_t *link = &self->writer;
+    stele_map_t error;
+    char named [1024];
+    if (open->not_writer || !stele_map_map (answer, "error", &error) || stele_map_code (&error, "code") != STELE_ENOT_WRITER
+    ||  !stele_map_text (&error, "writer", named, sizeof named) || !stele_endpoints_go (link->endpoints, named))
+        return false;
+    open->not_writer = STELE_NEW (stele_refusal_t);
+    open->not_writer->code = STELE_ENOT_WRITER;
+    stele_map_message (&error, open->not_writer->message, sizeof open->not_writer->message);
+    bool there = link->socket && strcmp (link->endpoint, stele_endpoints_current (link->endpoints)) == 0;
+    if (there && link->connected)
+        return s_send (link, open);
+    int64_t now_ms = stele_clock_steady_ms ();
+    open->writer_ms = now_ms + WRITER_MS;
+    if (!there || link->refused)
+        link->due_ms = now_ms;
+    return true;
+}
+
+//  Those that wait for the connection to the writer
+static void
+s_send_waiting (http_upstream_t *self)
+{
+    for (size_t i = 0; i < OPEN_MAX && self->count; i++) {
+        s_open_t *open = &self->open [i];
+        if (open->answer && open->writer_ms) {
+            open->writer_ms = 0;
+            s_send (&self->writer, open);
+        }
     }
 }
 
@@ -251,83 +300,86 @@ http_upstream_forget (http_upstream_t *self, int64_t token)
 
 //  [token][][answer]. Returns whether there was a message.
 static bool
-s_receive_answer (http_upstream_t *self)
+s_receive_answer (http_upstream_t *self, http_link_t *link)
 {
-    void *socket = zsock_resolve (self->socket);
+    void *socket = link->socket? zsock_resolve (link->socket): NULL;
     int64_t token = 0;
-    int size = zmq_recv (socket, &token, sizeof token, ZMQ_DONTWAIT);
+    int size = socket? zmq_recv (socket, &token, sizeof token, ZMQ_DONTWAIT): -1;
     if (size < 0)
         return false;
     int frames = 1;
     zmq_msg_t frame;
     zmq_msg_init (&frame);
-    while (zsock_rcvmore (self->socket) && zmq_msg_recv (&frame, socket, 0) >= 0)
+    while (zsock_rcvmore (link->socket) && zmq_msg_recv (&frame, socket, 0) >= 0)
         frames++;
+    link->heard_ms = stele_clock_steady_ms ();
     stele_map_t answer;
     s_open_t *open = size == sizeof token && frames == 3? s_find (self, token): NULL;
     if (open) {
         stele_refusal_t refusal = { 0 };
-        if (stele_map_open (&answer, zmq_msg_data (&frame), zmq_msg_size (&frame)) == 0)
-            s_end (self, open, answer.data, answer.size, NULL);
-        else {
+        if (stele_map_open (&answer, zmq_msg_data (&frame), zmq_msg_size (&frame)) != 0) {
             stele_refuse (&refusal, STELE_EINTERNAL, NULL, "the answer of the broker is not one msgpack map");
             s_end (self, open, NULL, 0, &refusal);
         }
+        else
+        if (!s_pass_on (self, open, &answer))
+            s_end (self, open, answer.data, answer.size, NULL);
     }
     zmq_msg_close (&frame);
     return true;
 }
 
-static void
-s_fail_all (http_upstream_t *self)
-{
-    stele_refusal_t refusal = { 0 };
-    stele_refuse (&refusal, STELE_EUNAVAILABLE, NULL, "the connection to the broker was lost: whether a change was "
-        "made is not known");
-    for (size_t i = 0; i < OPEN_MAX && self->count; i++)
-        if (self->open [i].answer)
-            s_end (self, &self->open [i], NULL, 0, &refusal);
-}
-
 //  The refusal stays until a connection succeeds; it is logged again only if it is another one
 static void
-s_take_event (http_upstream_t *self, uint16_t event, uint32_t value)
+s_take_event (http_upstream_t *self, http_link_t *link, uint16_t event, uint32_t value)
 {
-    stele_refusal_t before = self->handshake.refusal;
-    self->handshake.refusal.code = 0;
-    self->connected = stele_handshake_event (&self->handshake, event, value, self->endpoint, self->key);
-    if (self->connected) {
-        if (self->due_ms)
-            stele_log_info ("connected", "the broker at %s lets this server in now", self->endpoint);
-        self->due_ms = 0;
-        self->on_connected (self->arg);
+    stele_refusal_t before = link->handshake.refusal;
+    link->handshake.refusal.code = 0;
+    link->connected = stele_handshake_event (&link->handshake, event, value, link->endpoint, link->key);
+    if (link->connected) {
+        if (link->refused)
+            stele_log_info ("connected", "the broker at %s lets this server in now", link->endpoint);
+        link->refused = false;
+        link->due_ms = link->attempts = 0;
+        if (link == &self->any)
+            self->on_connected (self->arg);
+        else
+            s_send_waiting (self);
         return;
     }
-    s_fail_all (self);
-    if (self->handshake.refusal.code == 0)
-        self->handshake.refusal = before;
+    //  Those that wait for another node than this one wait on
+    s_fail (self, link, !link->due_ms);
+    bool several = link == &self->any && stele_endpoints_several (link->endpoints);
+    if (link->handshake.refusal.code == 0)
+        link->handshake.refusal = before;
     else {
-        if (!self->due_ms || strcmp (before.message, self->handshake.refusal.message) != 0)
-            stele_log_error ("refused", "%s", self->handshake.refusal.message);
-        self->due_ms = stele_clock_steady_ms () + REFUSED_MS;
+        if (!link->refused || strcmp (before.message, link->handshake.refusal.message) != 0)
+            stele_log_error ("refused", "%s", link->handshake.refusal.message);
+        link->refused = true;
+        link->moving = several;
+        link->due_ms = link == &self->any? stele_clock_steady_ms () + REFUSED_MS: 0;
+    }
+    if (several && !link->due_ms) {
+        link->moving = true;
+        link->due_ms = stele_clock_steady_ms () + stele_endpoints_pause_ms (link->attempts);
     }
 }
 
 static bool
-s_receive_event (http_upstream_t *self)
+s_receive_event (http_upstream_t *self, http_link_t *link)
 {
-    if (!self->monitor)
+    if (!link->monitor)
         return false;
     unsigned char part [6];
-    void *monitor = zsock_resolve (self->monitor);
+    void *monitor = zsock_resolve (link->monitor);
     if (zmq_recv (monitor, part, sizeof part, ZMQ_DONTWAIT) < 0)
         return false;
     uint16_t event;
     uint32_t value;
     memcpy (&event, part, sizeof event);
     memcpy (&value, part + sizeof event, sizeof value);
-    while (zsock_rcvmore (self->monitor) && zmq_recv (monitor, part, sizeof part, 0) >= 0);
-    s_take_event (self, event, value);
+    while (zsock_rcvmore (link->monitor) && zmq_recv (monitor, part, sizeof part, 0) >= 0);
+    s_take_event (self, link, event, value);
     return true;
 }
 
@@ -341,20 +393,33 @@ s_check_time (http_upstream_t *self)
     self->checked_ms = now_ms;
     stele_refusal_t refusal = { 0 };
     stele_refuse (&refusal, STELE_ETIMEOUT, NULL, "the broker did not answer in time");
-    for (size_t i = 0; i < OPEN_MAX && self->count; i++)
-        if (self->open [i].answer && self->open [i].deadline_ms <= now_ms)
-            s_end (self, &self->open [i], NULL, 0, &refusal);
+    for (size_t i = 0; i < OPEN_MAX && self->count; i++) {
+        s_open_t *open = &self->open [i];
+        bool waits = open->writer_ms != 0;
+        if (!open->answer || now_ms < (waits? open->writer_ms: open->deadline_ms))
+            continue;
+        //  A node that has answered nothing since then: another one may
+        if (!open->not_writer && open->sent_ms > self->any.heard_ms && stele_endpoints_count (self->any.endpoints) > 1
+        &&  !self->any.due_ms) {
+            self->any.moving = true;
+            self->any.due_ms = now_ms;
+        }
+        stele_refusal_t why = waits? *open->not_writer: refusal;
+        s_end (self, open, NULL, 0, &why);
+    }
 }
 
 bool
 http_upstream_receive (http_upstream_t *self)
 {
     bool any = false;
-    //  Answers first: a connection that was lost has delivered them
-    for (int i = 0; i < 256 && s_receive_answer (self); i++)
-        any = true;
-    while (s_receive_event (self))
-        any = true;
+    for (http_link_t *link = &self->any; link; link = link == &self->any? &self->writer: NULL) {
+        //  Answers first: a connection that was lost has delivered them
+        for (int i = 0; i < 256 && s_receive_answer (self, link); i++)
+            any = true;
+        while (s_receive_event (self, link))
+            any = true;
+    }
     s_check_time (self);
     return any;
 }

@@ -1,11 +1,13 @@
 /*  upstream - requests to the broker and their answers, without waiting
 
-    One DEALER for all requests of the process. The caller gives a function that is called once with
+    One DEALER for all requests of the process. With a list of endpoints, of nodes that share a log, it is connected to one
+    of them; a request that only the writer executes is sent to the node that this one names as the writer, over a second one, once:
+    if that does not write either, or cannot be reached, the answer is not_writer. The caller gives a function that is called once with
     the answer, or with the reason why there is none: the broker cannot be reached, the connection
     was lost, or the time is over. Requests are sent only while the broker is connected, so that none
     waits for it, to be delivered when its client is gone.
 
-    Two descriptors become readable when there is something to receive; they are edge-triggered
+    Its descriptors become readable when there is something to receive; they are edge-triggered
     (ZMQ_FD), so call http_upstream_receive before every wait.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -30,19 +32,21 @@ typedef struct http_upstream http_upstream_t;
     reason in the refusal.                                                   */
 typedef void (http_answer_fn) (void *arg, const void *answer, size_t size, const stele_refusal_t *refusal);
 
-/*  Connect to the endpoint of requests, over tcp with 'key' (NULL: none; it must outlive the upstream). NULL with a
-    refusal: the endpoint is invalid. 'connected' is called after each new connection. Caller owns return value. */
+/*  Connect to the endpoint of requests, or the first of a list, over tcp with 'key' (NULL: none; it must outlive the
+    upstream). NULL with a refusal: the endpoint is invalid. 'connected' is called after each new connection. Caller owns
+    return value.                                                            */
 http_upstream_t *
-    http_upstream_new (const char *endpoint, const stele_key_t *key, void (*connected) (void *arg), void *arg,
+    http_upstream_new (const char *endpoints, const stele_key_t *key, void (*connected) (void *arg), void *arg,
         stele_refusal_t *refusal);
 
 /*  Calls no function of an open request.                                    */
 void
     http_upstream_destroy (http_upstream_t **self_p);
 
-/*  The descriptors to wait for; 'monitor' is -1 over inproc                 */
-void
-    http_upstream_descriptors (const http_upstream_t *self, int *answers, int *monitor);
+/*  The descriptors to wait for. Returns their number.                       */
+#define HTTP_UPSTREAM_DESCRIPTORS 4
+size_t
+    http_upstream_descriptors (const http_upstream_t *self, int descriptors [HTTP_UPSTREAM_DESCRIPTORS]);
 
 /*  Send the pack, one map, for an actor, and keep 'answer' for timeout_ms. The broker answers with what the actor may see; NULL
     is this server itself, and where there are no tokens. Returns a token above 0. If the actor is not valid any more, returns
@@ -69,8 +73,8 @@ bool
 const stele_refusal_t *
     http_upstream_refused (const http_upstream_t *self);
 
-/*  libzmq does not connect again after a refusal: is it time to? Then call http_upstream_reconnect, which closes both
-    descriptors and makes new ones.                                          */
+/*  libzmq does not connect again after a refusal, nor to another node: is it time to? Then call http_upstream_reconnect,
+    which closes descriptors and makes new ones.                             */
 bool
     http_upstream_is_due (const http_upstream_t *self);
 void

@@ -297,6 +297,10 @@ int64_t
 int
     stele_ledger_share (stele_ledger_t *self);
 
+/*  Has it neither events, nor refused events, nor producers? Returns 1, 0, or a storage error. */
+int
+    stele_ledger_is_blank (stele_ledger_t *self);
+
 /*  Record what the next batches decide (wire/event/decisions.h). Not for a ledger that folds what others decided.
     Returns 0 or STELE_ENO_MEMORY.                                           */
 int

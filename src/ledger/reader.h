@@ -107,7 +107,9 @@ int64_t
 int64_t
     stele_reader_commit_time (stele_reader_t *self, int64_t position);
 
-/*  The same as it was recorded, whatever the clock was then: it never changes, so it identifies a history. */
+/*  The same as it was recorded, whatever the clock was then: it never changes, so it identifies a history. If the clock
+    went back by no more than STELE_SET_BACK_US, that is the time of the commit before.  */
+#define STELE_SET_BACK_US 10000000
 int64_t
     stele_reader_commit_recorded (stele_reader_t *self, int64_t position);
 

@@ -211,9 +211,9 @@ s_fail (stele_postgres_t *self, const char *text)
     return STELE_EUNAVAILABLE;
 }
 
-//  Wait for the next result of what was sent. 1, 0 (not there yet), or an error.
+//  Wait for the next result of what was sent, at most until 'until_ms' of the steady clock. 1, 0 (not there yet), or an error.
 static int
-s_wait (stele_postgres_t *self, bool wait)
+s_wait (stele_postgres_t *self, int64_t until_ms)
 {
     for (;;) {
         int unsent = PQflush (self->connection);
@@ -221,11 +221,12 @@ s_wait (stele_postgres_t *self, bool wait)
             return s_fail (self, NULL);
         if (!unsent && !PQisBusy (self->connection))
             return 1;
-        int64_t left_ms = self->sent_ms + self->timeout_ms - stele_clock_steady_ms ();
-        if (left_ms <= 0)
+        int64_t now_ms = stele_clock_steady_ms (), end_ms = self->sent_ms + self->timeout_ms;
+        if (now_ms >= end_ms)
             return s_fail (self, "PostgreSQL did not answer within the time-out");
-        if (!wait)
+        if (now_ms >= until_ms)
             return 0;
+        int64_t left_ms = (until_ms < end_ms? until_ms: end_ms) - now_ms;
         struct pollfd item = { PQsocket (self->connection), (short) (POLLIN | (unsent? POLLOUT: 0)), 0 };
         if (poll (&item, 1, (int) (left_ms < 60000? left_ms: 60000)) < 0 && errno != EINTR)
             return s_fail (self, strerror (errno));
@@ -234,11 +235,12 @@ s_wait (stele_postgres_t *self, bool wait)
 
 //  The result of what was sent, and the end of it. 1, 0 or an error.
 static int
-s_result (stele_postgres_t *self, bool wait, PGresult **result)
+s_result (stele_postgres_t *self, int64_t wait_ms, PGresult **result)
 {
+    int64_t now_ms = stele_clock_steady_ms (), until_ms = wait_ms < INT64_MAX - now_ms? now_ms + wait_ms: INT64_MAX;
     *result = NULL;
     for (;;) {
-        int rc = s_wait (self, wait || *result);
+        int rc = s_wait (self, *result? INT64_MAX: until_ms);
         if (rc <= 0) {
             if (rc < 0) {
                 PQclear (*result);
@@ -274,19 +276,23 @@ s_sent (stele_postgres_t *self)
     *self->state = 0;
 }
 
-static bool
-s_prepare (stele_postgres_t *self, const stele_statement_t *statement)
+bool
+stele_postgres_prepare (stele_postgres_t *self, const stele_statement_t *statement)
 {
     for (size_t i = 0; i < self->prepared_count; i++)
         if (self->prepared [i] == statement)
             return true;
     PGresult *result;
+    if (!self->connection) {
+        s_note (self, NULL);
+        return false;
+    }
     s_sent (self);
     if (!PQsendPrepare (self->connection, statement->name, statement->sql, 0, NULL)) {
         s_fail (self, NULL);
         return false;
     }
-    if (s_result (self, true, &result) < 0)
+    if (s_result (self, INT64_MAX, &result) < 0)
         return false;
     bool failed = s_is_error (self, result);
     PQclear (result);
@@ -300,11 +306,7 @@ s_prepare (stele_postgres_t *self, const stele_statement_t *statement)
 bool
 stele_postgres_send (stele_postgres_t *self, const stele_statement_t *statement, const stele_parameters_t *parameters)
 {
-    if (!self->connection) {
-        s_note (self, NULL);
-        return false;
-    }
-    if (!s_prepare (self, statement))
+    if (!stele_postgres_prepare (self, statement))
         return false;
     s_sent (self);
     if (PQsendQueryPrepared (self->connection, statement->name, parameters->count, parameters->values, parameters->sizes,
@@ -315,11 +317,11 @@ stele_postgres_send (stele_postgres_t *self, const stele_statement_t *statement,
 }
 
 int
-stele_postgres_result (stele_postgres_t *self, bool wait, PGresult **result)
+stele_postgres_result (stele_postgres_t *self, int64_t wait_ms, PGresult **result)
 {
     if (!self->connection)
         return STELE_EUNAVAILABLE;
-    int rc = s_result (self, wait, result);
+    int rc = s_result (self, wait_ms, result);
     if (rc <= 0)
         return rc;
     if (!s_is_error (self, *result) && !self->warned)
@@ -334,7 +336,7 @@ PGresult *
 stele_postgres_run (stele_postgres_t *self, const stele_statement_t *statement, const stele_parameters_t *parameters)
 {
     PGresult *result;
-    if (!stele_postgres_send (self, statement, parameters) || s_result (self, true, &result) < 0)
+    if (!stele_postgres_send (self, statement, parameters) || s_result (self, INT64_MAX, &result) < 0)
         return NULL;
     if (!s_is_error (self, result))
         return result;
@@ -351,7 +353,7 @@ stele_postgres_run_all (stele_postgres_t *self, const char *statements)
         s_fail (self, NULL);
         return false;
     }
-    if (s_result (self, true, &result) < 0)
+    if (s_result (self, INT64_MAX, &result) < 0)
         return false;
     bool failed = s_is_error (self, result);
     PQclear (result);

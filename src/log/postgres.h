@@ -71,13 +71,17 @@ PGresult *
 bool
     stele_postgres_run_all (stele_postgres_t *self, const char *statements);
 
-/*  The same in two steps: false is an error of sending. _result returns 1 with the result, 0: not there yet,
-    only if 'wait' is false, or STELE_EUNAVAILABLE: an error, a time-out since it was sent, or a warning of the
-    server meanwhile. All three drop the connection.                          */
+/*  Prepare a statement unless it is; waits. False: an error, as of _run.    */
+bool
+    stele_postgres_prepare (stele_postgres_t *self, const stele_statement_t *statement);
+
+/*  The same in two steps: false is an error of sending. _result returns 1 with the result, 0: it did not come within wait_ms,
+    or STELE_EUNAVAILABLE: an error, a time-out since it was sent, or a warning of the server meanwhile. All three drop the
+    connection.                                                              */
 bool
     stele_postgres_send (stele_postgres_t *self, const stele_statement_t *statement, const stele_parameters_t *parameters);
 int
-    stele_postgres_result (stele_postgres_t *self, bool wait, PGresult **result);
+    stele_postgres_result (stele_postgres_t *self, int64_t wait_ms, PGresult **result);
 
 /*  Take the next notification that has arrived; never waits. False: none, or the connection has ended, which is
     dropped then. '*payload' is set if it is a number.                       */

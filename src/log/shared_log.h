@@ -102,12 +102,16 @@ int
 
 /*  The outcome of the append. Returns
       1                     it is durable
-      0                     not yet; never if 'wait' is true
+      0                     not yet: wait_ms are over, which may be INT64_MAX
       STELE_EFENCED         another node leads: the batch is not in the log
       STELE_EUNAVAILABLE    in doubt: it may be in the log. The connection is dropped
     After both errors this node does not lead any more.                      */
 int
-    stele_shared_log_poll (stele_shared_log_t *self, bool wait);
+    stele_shared_log_poll (stele_shared_log_t *self, int64_t wait_ms);
+
+/*  Wait, at most wait_ms, for the outcome of an announcement, after which _send does not wait for it. False: not yet. */
+bool
+    stele_shared_log_settled (stele_shared_log_t *self, int64_t wait_ms);
 
 /*  Of the writer, between appends, at least once per third of the lease: a sign of life. Readers also learn from it
     that the last append is safe. Returns 0, STELE_EFENCED or STELE_EUNAVAILABLE: this node does not lead any more. */
@@ -178,7 +182,7 @@ int
 
 /*  Of a log that lost its end, and that no node leads: continue after *end, what a ledger has, instead. Batches before it are
     removed: nodes that lack some of those that were lost cannot follow. Returns 1; 0: a node leads, or the log is not shorter;
-    or STELE_EUNAVAILABLE.                                                   */
+    or STELE_EUNAVAILABLE: some of the batches before it may remain, until it is done again.   */
 int
     stele_shared_log_heal (stele_shared_log_t *self, const stele_batch_end_t *end);
 

@@ -29,7 +29,7 @@ static const stele_statement_t s_event = { "event",
 static const stele_statement_t s_heal = { "heal",
     "UPDATE stele_heads SET epoch = greatest (epoch, $2) + 1, number = $3, position = $4, hash = $5, safe = $3, writer = '', instance = '',"
     " endpoints = '', locked = false, seen = to_timestamp (0)"
-    " WHERE name = $1 AND number < $3 AND seen < clock_timestamp () - lease_ms * interval '1 ms' RETURNING number" };
+    " WHERE name = $1 AND (number < $3 OR (number = $3 AND hash = $5)) AND seen < clock_timestamp () - lease_ms * interval '1 ms' RETURNING number" };
 
 //  A text parameter, and a number unless it is -1
 static PGresult *

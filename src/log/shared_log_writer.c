@@ -81,18 +81,30 @@ s_doubt (stele_shared_log_t *self)
     return STELE_EUNAVAILABLE;
 }
 
+//  1, 0: not yet, or STELE_EUNAVAILABLE
+static int
+s_settle (stele_shared_log_t *self, int64_t wait_ms)
+{
+    PGresult *result;
+    int rc = self->announcing? stele_postgres_result (self->postgres, wait_ms, &result): 1;
+    if (rc < 0)
+        return s_doubt (self);
+    if (rc == 1 && self->announcing)
+        PQclear (result);
+    self->announcing = self->announcing && rc == 0;
+    return rc;
+}
+
 int
 stele_shared_log_settle (stele_shared_log_t *self)
 {
-    if (!self->announcing)
-        return 0;
-    self->announcing = false;
-    PGresult *result;
-    int rc = stele_postgres_result (self->postgres, true, &result);
-    if (rc < 0)
-        return s_doubt (self);
-    PQclear (result);
-    return 0;
+    return s_settle (self, INT64_MAX) < 0? STELE_EUNAVAILABLE: 0;
+}
+
+bool
+stele_shared_log_settled (stele_shared_log_t *self, int64_t wait_ms)
+{
+    return s_settle (self, wait_ms) != 0;
 }
 
 //  -- lead --------------------------------------------------------------------------------
@@ -153,7 +165,7 @@ s_take_over (stele_shared_log_t *self, bool locked, stele_log_head_t *head)
     stele_parameters_bool (&parameters, locked);
     stele_parameters_text (&parameters, self->instance);
     if (!stele_postgres_send (self->postgres, &s_lead, &parameters)
-    ||  stele_postgres_result (self->postgres, true, &result) < 0)
+    ||  stele_postgres_result (self->postgres, INT64_MAX, &result) < 0)
         return s_doubt (self);
     int leads = PQntuples (result) == 1;
     if (leads)
@@ -199,7 +211,7 @@ stele_shared_log_lead (stele_shared_log_t *self, stele_log_head_t *head)
     self->leads = true;
     //  What was created without a standby may be lost with a primary
     self->partition = 0;
-    if (stele_shared_log_make_room (self, self->end.number))
+    if (stele_shared_log_make_room (self, self->end.number) || !stele_postgres_prepare (self->postgres, &s_append))
         return s_doubt (self);
     stele_shared_log_announce (self);
     return self->leads? 1: STELE_EUNAVAILABLE;
@@ -254,12 +266,12 @@ s_refused (stele_shared_log_t *self)
 }
 
 int
-stele_shared_log_poll (stele_shared_log_t *self, bool wait)
+stele_shared_log_poll (stele_shared_log_t *self, int64_t wait_ms)
 {
     if (!self->outstanding)
         return stele_shared_log_fail (self, STELE_EFENCED, "this node does not lead");
     PGresult *result;
-    int rc = stele_postgres_result (self->postgres, wait, &result);
+    int rc = stele_postgres_result (self->postgres, wait_ms, &result);
     if (rc == 0)
         return 0;
     if (rc < 0)

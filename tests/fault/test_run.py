@@ -7,6 +7,7 @@
 import glob
 import os
 import random
+import subprocess
 import time
 
 import harness
@@ -57,6 +58,16 @@ class RunKilled(FaultTest):
         self.check(done, killed)
         print("figures: %d runs killed, %d ended, %d brokers killed, 0 lost, 0 twice" % (
             len(killed), len(done), brokers))
+
+    def test_wait_for_a_broker_that_is_away_may_be_long(self):
+        self.broker.kill()
+        #   Longer than for a disk that does not answer
+        done = subprocess.run([harness.program("stele"), "--timeout", "21000", "run", "--task", "t", "--", "true"],
+                              env=dict(self.broker.environment(), XDG_STATE_HOME=os.path.join(self.folder, "away")),
+                              stderr=subprocess.PIPE, timeout=2 * harness.PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"the next 'stele run' sends them", done.stderr)
+        self.restart()
 
     def settled(self, task):
         record = self.ask("task.get", task_id=task)["task"]

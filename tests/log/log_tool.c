@@ -121,7 +121,7 @@ s_begin (s_tool_t *self)
 static void
 s_outcome (s_tool_t *self, bool wait)
 {
-    int code = stele_shared_log_poll (self->log, wait);
+    int code = stele_shared_log_poll (self->log, wait? INT64_MAX: 0);
     if (code == 1) {
         stele_batch_advance (&self->batch, &self->written);
         printf ("durable %" PRId64 " %" PRId64 "\n", self->batch.number, self->batch.epoch);

@@ -239,6 +239,24 @@ class Follow(Brokers):
         self.await_position(follower, position + 1)
         self.assert_equal(writer, follower)
 
+    def test_ledger_without_events_that_has_a_producer_of_no_log_is_refused(self):
+        writer = self.broker("a")
+        self.assertEqual(writer.stop(), 0)
+        for name in "ab":
+            os.makedirs(os.path.join(self.folder, name), exist_ok=True)
+            alone = harness.Steled(os.path.join(self.folder, name))
+            self.addCleanup(alone.kill)
+            self.clients.producer(alone.events, "q")
+            self.assertEqual(alone.stop(), 0)
+            #   The log would give the number of that producer to another one
+            with self.assertRaisesRegex(AssertionError, "no events, but producers .*written without shared-log"):
+                self.broker(name)
+        #   Nor does such a ledger begin a log
+        self.log += "-new"
+        with self.assertRaisesRegex(AssertionError, "no events, but producers .*written without shared-log"):
+            self.broker("a")
+        self.assertEqual(self.pair.primary.sql("SELECT count(*) FROM stele_heads WHERE name = '%s'" % self.log), "0")
+
     def test_node_does_not_lead_on_a_log_that_lost_batches_with_their_epochs(self):
         heads = []
         for name in ("p", "q", "r"):
@@ -351,11 +369,33 @@ class Settings(Brokers):
         self.assertIn("mode takes dual or sqlite", self.refusal("--redis", "redis://localhost", "--mode", "redis"))
         self.assertIn("start without --accept-loss", self.refusal("--accept-loss"))
         self.assertIn("'a b' is not a name", self.refusal("--node", "a b"))
+        self.assertEqual(self.refusal("--message-bytes", "134217728"), "")
+        self.assertIn("message-bytes takes at most 134217728", self.refusal("--message-bytes", "134217729"))
         self.assertIn("takes none or postgres:CONNINFO", self.refusal("--shared-log", "mysql:x"))
 
     def test_node_that_only_follows_creates_no_log(self):
         with self.assertRaisesRegex(AssertionError, "there is no log of the name '%s'" % self.log):
             self.broker("a", role="follower")
+
+
+class Retry(Brokers):
+    def test_batch_takes_a_bounded_number_of_bytes_of_retried_events(self):
+        writer, follower = self.broker("a"), self.broker("b")
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        for number in range(36):
+            task = {"type": "task.state_changed", "task_id": "t%d" % number}
+            producer.publish({"type": "task.created", "task_id": task["task_id"], "title": "T", "description": "", "role": "r"},
+                             dict(task, state="passed"))
+            producer.publish_refused(dict(task, state="running", details={"n": "x" * 1000000}))
+            producer.publish(dict(task, state="queued"))
+        answer = self.ask(writer, "rejected.retry", ids=list(range(1, 37)))
+        #   32 MiB of them
+        self.assertEqual((answer["accepted"], [(event["id"], event["code"]) for event in answer["rejected"]]),
+                         (33, [(number, "too_large") for number in (34, 35, 36)]))
+        answer = self.ask(writer, "rejected.retry", ids=[34, 35, 36])
+        self.assertEqual((answer["accepted"], answer["rejected"]), (3, []))
+        self.await_position(follower, answer["position"])
+        self.assert_equal(writer, follower)
 
 
 class TakeOver(Brokers):
@@ -480,6 +520,61 @@ class Hangs(Brokers):
         writer = self.broker("a")
         again = self.clients.producer(writer.events, "p", instance=producer.instance)
         self.assertEqual(again.welcome["sequence"], 1)
+
+
+    def test_writer_whose_append_is_not_answered_answers_and_stops(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer)
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        harness.wait_until(lambda: self.shared(writer)["in_doubt"], "the answer of the actor that writes")
+        self.assertEqual(self.shared(writer)["doubts"], 0)
+        #   The answer comes at last
+        proxy.answers.set()
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertFalse(self.shared(writer)["in_doubt"])
+        #   Or not
+        proxy.held.clear()
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "n"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(writer.stop(), 0)
+        proxy.close()
+        self.askers.clear()
+        writer = self.broker("a")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance)
+        self.assertEqual(again.welcome["sequence"], 3)
+
+    def test_writer_whose_signs_of_life_are_not_answered_answers_and_stops(self):
+        for name in ("note", "renew", "resign"):
+            proxy = self.proxy()
+            writer = self.broker(name, url=proxy.url(), shared_log_timeout=LEASE, lease=3000)
+            self.await_role(writer, "writer")
+            proxy.hold_from = b"%s\0" % name.encode()
+            if name != "resign":
+                self.assertTrue(proxy.held.wait(harness.PATIENCE))
+                self.assertEqual(self.shared(writer)["role"], "writer")
+            self.assertEqual(writer.stop(), 0)
+            self.assertTrue(proxy.held.is_set())
+            proxy.close()
+            self.log += "-" + name
+
+    def test_node_that_starts_before_it_is_answered_serves_what_it_has(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        position = self.publish(self.clients.producer(writer.events, "p"), 5)
+        writer.stop()
+        self.askers.clear()
+        proxy.hold_from = b"head"
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        self.assertEqual(self.events(writer)[-1]["position"], position)
+        self.assertIn("has not answered yet", self.shared(writer)["trouble"])
+        proxy.answers.set()
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
 
 
 class Doubt(Brokers):

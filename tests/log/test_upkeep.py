@@ -148,14 +148,24 @@ class Upkeep(Brokers):
             self.broker("a")
         #   The log has gone on with another event
         update = "UPDATE stele_log SET time = %%d WHERE ledger = '%s' AND number = %d" % (self.ledger, number - 3)
-        self.pair.primary.sql(update % 1)
-        self.assertIn("is another event in this ledger", self.log_command(*heal, status=65))
-        self.pair.primary.sql(update % int(before))
+        for time in (int(before) + 1, int(before) - 10000001):
+            self.pair.primary.sql(update % time)
+            self.assertIn("is another event in this ledger", self.log_command(*heal, status=65))
+        #   The clock of its writer was behind: its ledger has the time of the commit before
+        self.pair.primary.sql(update % (int(before) - 10000000))
         self.pair.primary.sql("UPDATE stele_heads SET seen = now() WHERE ledger = '%s'" % self.ledger)
         self.assertIn("a node leads", self.log_command(*heal, status=75))
         self.pair.primary.sql("UPDATE stele_heads SET seen = to_timestamp(0) WHERE ledger = '%s'" % self.ledger)
+        #   PostgreSQL does not remove the older batches at first
+        table = self.pair.primary.sql("SELECT tableoid::regclass FROM stele_log WHERE ledger = '%s' LIMIT 1" % self.ledger)
+        self.pair.primary.sql("CREATE FUNCTION keep () RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;"
+                              " CREATE TRIGGER keep BEFORE DELETE ON %s FOR EACH ROW EXECUTE FUNCTION keep ()" % table)
+        self.assertIn("not now", self.log_command(*heal, status=69))
+        self.assertEqual(self.count("true"), number - 3)
+        self.pair.primary.sql("DROP FUNCTION keep CASCADE")
         self.assertIn("continues after batch", self.log_command(*heal))
         self.assertEqual(self.count("true"), 0)
+        self.assertIn("there is nothing to heal with it", self.log_command(*heal, status=65))
         self.assertIn("is sound", self.log_command("verify"))
         writer, follower = self.broker("a"), self.broker("b")
         again = self.clients.producer(writer.events, "p", instance=producer.instance, lease_ms=3600000)

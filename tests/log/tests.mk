@@ -20,6 +20,11 @@ tests_log_log_tool_SOURCES = tests/log/log_tool.c
 tests_log_log_tool_LDADD = $(STELE_ROOMS) $(STELE_LIBS)
 if HAVE_PYTHON
 TESTS += $(log_tests)
+if HTTP
+if RELAY
+TESTS += tests/log/test_served.py
+endif
+endif
 if HAVE_PROMTOOL
 if HTTP
 TESTS += tests/log/test_alerts.py
@@ -28,4 +33,4 @@ endif
 endif
 endif
 
-EXTRA_DIST += $(log_support) $(log_tests) tests/log/test_alerts.py
+EXTRA_DIST += $(log_support) $(log_tests) tests/log/test_alerts.py tests/log/test_served.py

@@ -73,8 +73,11 @@ test_findings_of_a_node_name_what_the_shared_log_lacks (void **state)
     json_t *findings = s_find ("{\"shared_log\":{\"role\":\"follower\",\"state\":\"live\",\"lag_batches\":900,\"lag_ms\":9000,\"no_writer\":false}}");
     assert_int_equal (json_array_size (findings), 0);
     json_decref (findings);
+    findings = s_find ("{\"shared_log\":{\"state\":\"in_doubt\",\"state_ms\":999},\"ingest\":{\"holding\":true}}");    // It may only be late
+    assert_int_equal (json_array_size (findings), 0);
+    json_decref (findings);
     //  The ledger is not what acks wait for
-    s_assert_one ("{\"shared_log\":{\"role\":\"writer\",\"state\":\"in_doubt\",\"state_ms\":5,\"replicated\":true},"
+    s_assert_one ("{\"shared_log\":{\"role\":\"writer\",\"state\":\"in_doubt\",\"state_ms\":1000,\"replicated\":true},"
         "\"ingest\":{\"holding\":true,\"trouble\":\"no answer\"}}", "log_in_doubt", CLI_LEVEL_DEGRADED, "does not confirm an append to the shared log: no answer");
     s_assert_one ("{\"shared_log\":{\"role\":\"writer\",\"state\":\"live\"},\"ingest\":{\"holding\":true,\"trouble\":\"disk is full\"}}", "holding",
         CLI_LEVEL_DEGRADED, "cannot be written: disk is full");

@@ -8,6 +8,7 @@
 */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #include "cache/redis/redis_url.h"
 #include "redact/redactor.h"
 #include "wire/http_address.h"
+
+#define SHARED_MESSAGE_BYTES (128 * 1024 * 1024)    // So that a batch stays below STELE_BATCH_BYTES_MAX (log/batch.h)
 
 static int
 s_check_redis (const stele_settings_t *self, stele_refusal_t *refusal)
@@ -112,6 +115,9 @@ s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
     if (self->accept_loss)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
             "start without --accept-loss");
+    if (self->message_bytes > SHARED_MESSAGE_BYTES)
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "message-bytes", "with a shared-log, message-bytes takes at most %d, not "
+            "%" PRId64 ": a batch of the log has to fit a value of PostgreSQL", SHARED_MESSAGE_BYTES, self->message_bytes);
     stele_shared_log_t *log = stele_node_log (self, refusal);
     if (!log)
         return refusal->code;

@@ -32,6 +32,7 @@
 //  Most unread bytes of errors per peer, and of all peers; further errors are not sent
 #define ERRORS_PEER     (64 * 1024)
 #define ERRORS_ALL      (32 * 1024 * 1024)
+#define LATE_US         1000000
 #define SAY_MODE_US     60000000
 //  A pass of the loop that took longer was a stall: SIGSTOP, or slow storage
 #define STALL_US        (2 * TICK_MS * 1000)
@@ -104,14 +105,15 @@ s_hold_back_or_fail (stele_ingest_t *self, int code)
         return;
     }
     self->is_full = code == STELE_EFULL;
-    if (self->retry_ms == 0) {
-        self->retry_ms = RETRY_MS_MIN;
-        stele_log_warning ("holding_back", "storage cannot take writes, holding back acks and retrying: %s (%s)",
-            self->writer->error_text, stele_error_name (code));
-    }
-    else
-        self->retry_ms = self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
-    self->retry_us = stele_clock_steady_us () + self->retry_ms * 1000;
+    int64_t now_us = stele_clock_steady_us ();
+    self->retry_ms = self->retry_ms == 0? RETRY_MS_MIN: self->retry_ms * 2 > RETRY_MS_MAX? RETRY_MS_MAX: self->retry_ms * 2;
+    self->retry_us = now_us + self->retry_ms * 1000;
+    //  The answer of a shared log may only be late
+    if (self->holding_reported || (self->writer->lead && code == STELE_EBUSY && now_us - self->writer->holding_since_us < LATE_US))
+        return;
+    self->holding_reported = true;
+    stele_log_warning ("holding_back", "storage cannot take writes, holding back acks and retrying: %s (%s)",
+        self->writer->error_text, stele_error_name (code));
 }
 
 static void
@@ -127,11 +129,12 @@ s_settle (stele_ingest_t *self, int code)
         s_hold_back_or_fail (self, code);
         return;
     }
-    if (self->retry_ms) {
+    if (self->holding_reported)
         stele_log_info ("resumed", "storage takes writes again");
-        self->retry_ms = 0;
+    if (self->retry_ms)
         *self->writer->error_text = 0;
-    }
+    self->retry_ms = 0;
+    self->holding_reported = false;
     if (events && stele_log_has (STELE_LOG_DEBUG))
         stele_log (STELE_LOG_DEBUG, "committed", NULL, "committed %lld events, head %lld, %.3f ms", (long long) events,
             (long long) stele_ledger_head (self->writer->ledger),

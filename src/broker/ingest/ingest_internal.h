@@ -45,6 +45,7 @@ typedef struct {
     int64_t retry_us;               // Steady clock: when to try again while holding
     int64_t listened_us;            // Steady clock: when the sockets were last read
     int64_t drained_us;             // Steady clock: when nothing was left in them
+    bool holding_reported;          // That it holds back was logged
     bool is_full;                   // It holds back because the disk is full
     bool postponed_reported;        // That the upkeep of the ledger is postponed was logged
     int64_t mode_said_us;           // Steady clock: mode redis was last logged

@@ -19,6 +19,7 @@
 
 #define LEVEL 1                     // Of zstd
 #define NO_ANSWER "PostgreSQL has not answered yet whether this node leads"
+#define NO_OUTCOME "PostgreSQL, or its standby, has not confirmed the last batch yet"
 
 stele_lead_t *
 stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
@@ -40,11 +41,15 @@ stele_lead_destroy (stele_lead_t **self_p)
     stele_lead_t *self = *self_p;
     if (!self)
         return;
-    stele_lead_job_destroy (&self->job);
+    bool appends = stele_lead_job_runs (self->job, STELE_JOB_APPEND);
+    bool ended = stele_lead_job_destroy (&self->job);
     stele_fold_destroy (&self->fold);
     stele_histogram_destroy (&self->append_us);
-    free (self->frame);
-    free (self);
+    //  Its thread uses the batch until the process ends
+    if (ended || !appends) {
+        free (self->frame);
+        free (self);
+    }
     *self_p = NULL;
 }
 
@@ -106,14 +111,42 @@ stele_lead_has_answer (const stele_lead_t *self)
 
 //  It is not known yet whether the log has the batch, or whether this node leads
 static int
-s_doubt (stele_writer_t *writer, const char *why)
+s_wait_longer (stele_writer_t *writer, const char *why)
 {
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", why);
     stele_lead_t *self = writer->lead;
     self->doubted_ms = self->in_doubt? self->doubted_ms: stele_clock_steady_ms ();
     self->in_doubt = true;
-    self->doubts++;
     return STELE_EUNAVAILABLE;
+}
+
+static int
+s_doubt (stele_writer_t *writer, const char *why)
+{
+    writer->lead->doubts++;
+    return s_wait_longer (writer, why);
+}
+
+//  The log has the batch. If the ledger cannot take it now ('stored', an error), it folds it later.
+static int
+s_appended (stele_lead_t *self, int stored)
+{
+    stele_histogram_record (self->append_us, stele_clock_steady_us () - self->sent_us);
+    stele_batch_advance (&self->batch, &self->end);
+    self->alive_ms = stele_clock_steady_ms ();
+    self->in_doubt = false;
+    self->ahead = true;
+    return stored? stored: 1;
+}
+
+//  Whether the server confirms it soon, or stands still: a thread waits for that, so that this actor answers requests
+static int
+s_leave_to_job (stele_writer_t *writer, bool sent)
+{
+    stele_lead_t *self = writer->lead;
+    const stele_job_input_t input = { .batch = sent? NULL: &self->batch };
+    stele_lead_job_start (self->job, STELE_JOB_APPEND, &input);
+    return s_wait_longer (writer, NO_OUTCOME);
 }
 
 //  Send the batch, write its rows while it travels, and wait. 1 durable, or as stele_lead_append.
@@ -121,27 +154,31 @@ static int
 s_send (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
+    stele_job_result_t result;
+    //  A sign of life, or a note of this node: its failure is that of the next statement
+    if (stele_lead_job_busy (self->job) && stele_lead_job_wait (self->job, STELE_LEAD_PATIENCE_MS)
+    &&  stele_lead_job_take (self->job, &result))
+        stele_lead_take_note (self, &result);
     if (stele_lead_job_busy (self->job))
-        return s_doubt (writer, NO_ANSWER);
-    int64_t begun_us = stele_clock_steady_us ();
+        return s_wait_longer (writer, NO_OUTCOME);
+    self->sent_us = stele_clock_steady_us ();
+    if (!stele_shared_log_settled (self->log, STELE_LEAD_PATIENCE_MS))
+        return s_leave_to_job (writer, false);
     int code = stele_shared_log_send (self->log, &self->batch);
     int stored = code? 0: stele_fold_mark (writer->ledger, &self->batch);
     if (code == 0 && stored == 0)
         stored = stele_ledger_flush (writer->ledger);
-    if (code == 0)
-        code = stele_shared_log_poll (self->log, true);
-    if (code == 1) {
-        stele_histogram_record (self->append_us, stele_clock_steady_us () - begun_us);
-        stele_batch_advance (&self->batch, &self->end);
-        self->alive_ms = stele_clock_steady_ms ();
-        self->ahead = true;
-        //  The log has the batch. If the ledger cannot take it now, it folds it later.
-        return stored? stored: 1;
+    if (code == 0) {
+        code = stele_shared_log_poll (self->log, STELE_LEAD_PATIENCE_MS);
+        if (code == 0)
+            return s_leave_to_job (writer, true);
     }
-    return s_doubt (writer, stele_shared_log_error (self->log));
+    return code == 1? s_appended (self, stored): s_doubt (writer, stele_shared_log_error (self->log));
 }
 
 //  Free what the last batch needed, and compress what the open one decided. 1, 0 if that is nothing, or a code.
+//  It has less than STELE_BATCH_BYTES_MAX: 32 MB of messages and one more, of at most SHARED_MESSAGE_BYTES (settings_check.c),
+//  RETRY_BYTES of retried events (writer_request.c) or one more, and what is decided about each, which is far less.
 static int
 s_prepare (stele_writer_t *writer)
 {
@@ -247,6 +284,23 @@ s_step_back (stele_writer_t *writer)
     return 1;
 }
 
+//  A job that is not LEAD has ended, as which the batch waits. As stele_lead_resolve.
+static int
+s_resume (stele_writer_t *writer, const stele_job_result_t *result)
+{
+    stele_lead_t *self = writer->lead;
+    if (result->kind != STELE_JOB_APPEND) {
+        stele_lead_take_note (self, result);
+        return s_send (writer);
+    }
+    //  Its number was not known before
+    if (result->code == 1)
+        return s_appended (self, stele_fold_mark (writer->ledger, &self->batch));
+    s_doubt (writer, stele_shared_log_error (self->log));
+    stele_lead_job_start (self->job, STELE_JOB_LEAD, NULL);
+    return STELE_EUNAVAILABLE;
+}
+
 int
 stele_lead_resolve (stele_writer_t *writer)
 {
@@ -255,11 +309,14 @@ stele_lead_resolve (stele_writer_t *writer)
     if (self->ahead)
         return s_step_back (writer);
     if (!stele_lead_job_busy (self->job))
-        stele_lead_job_start (self->job, STELE_JOB_LEAD);
+        stele_lead_job_start (self->job, STELE_JOB_LEAD, NULL);
     if (!stele_lead_job_take (self->job, &result)) {
-        snprintf (writer->error_text, sizeof writer->error_text, "shared log: " NO_ANSWER);
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s",
+            stele_lead_job_runs (self->job, STELE_JOB_LEAD)? NO_ANSWER: NO_OUTCOME);
         return STELE_EUNAVAILABLE;
     }
+    if (result.kind != STELE_JOB_LEAD)
+        return s_resume (writer, &result);
     stele_log_head_t head = result.head;
     int leads = result.code;
     if (leads < 0)

@@ -16,6 +16,8 @@
 
 #define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
 #define NOTE_MS 1000                // Between two notes of this node
+#define START_MS 2000               // For the first answer, if the ledger has something to serve
+#define RESIGN_MS 1000              // For the last one
 #define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
 
 //  -- trouble -----------------------------------------------------------------------------
@@ -74,19 +76,27 @@ s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
     return code;
 }
 
-//  Let the other nodes know of this one, and learn of them
-static void
+//  Let the other nodes know of this one, and learn of them. Returns whether that is on its way.
+static bool
 s_note (stele_lead_t *self)
 {
     int64_t now_ms = stele_clock_steady_ms ();
     if (now_ms - self->noted_ms < NOTE_MS)
-        return;
+        return false;
     self->noted_ms = now_ms;
-    int count = stele_shared_log_note (self->log, self->leads? "writer": "follower", &self->end, self->nodes);
-    if (count < 0)
+    const stele_job_input_t input = { .role = self->leads? "writer": "follower", .end = self->end };
+    stele_lead_job_start (self->job, STELE_JOB_NOTE, &input);
+    return true;
+}
+
+void
+stele_lead_take_note (stele_lead_t *self, const stele_job_result_t *result)
+{
+    if (result->kind != STELE_JOB_NOTE || result->code < 0)
         return;
-    self->node_count = count;
-    self->listed_ms = now_ms;
+    memcpy (self->nodes, stele_lead_job_nodes (self->job), (size_t) result->code * sizeof *self->nodes);
+    self->node_count = result->code;
+    self->listed_ms = self->noted_ms;
 }
 
 //  -- fold --------------------------------------------------------------------------------
@@ -273,7 +283,6 @@ s_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head, bo
     int code = s_compare (writer, head, false);
     if (code == 0)
         code = s_fold (writer, head->safe);
-    s_note (self);
     *may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
     return code;
 }
@@ -292,15 +301,13 @@ s_live (stele_writer_t *writer, bool drained)
         self->announced_us = now_us;
     }
     bool leads = stele_shared_log_leads (self->log);
-    if (leads)
-        s_note (self);
+    if (leads && s_note (self))
+        return 0;
     if (now_us / 1000 - self->alive_ms < (leads? writer->settings->shared_log_lease_ms / 3: LOOK_MS))
         return 0;
     self->alive_ms = now_us / 1000;
-    if (leads && stele_shared_log_renew (self->log) == 0)
-        return 0;
     //  Nothing is in doubt: whatever the log has is folded, and this node leads again, or follows
-    stele_lead_job_start (self->job, STELE_JOB_LEAD);
+    stele_lead_job_start (self->job, leads? STELE_JOB_RENEW: STELE_JOB_LEAD, NULL);
     return 0;
 }
 
@@ -311,9 +318,15 @@ s_take_result (stele_writer_t *writer, const stele_job_result_t *result)
     bool may = false;
     if (result->kind == STELE_JOB_LEAD)
         return s_take_lead (writer, result->code, &result->head);
+    if (result->kind != STELE_JOB_LOOK) {
+        stele_lead_take_note (writer->lead, result);
+        if (result->kind == STELE_JOB_RENEW && result->code)
+            stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD, NULL);
+        return 0;
+    }
     int code = s_take_look (writer, result->code, &result->head, &may);
     if (code == 0 && may)
-        stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD);
+        stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD, NULL);
     return code;
 }
 
@@ -335,8 +348,11 @@ stele_lead_tick (stele_writer_t *writer, bool drained)
         self->current_ms = now_ms;
     if (code == 0 && now_ms - self->looked_ms >= LOOK_MS) {
         self->looked_ms = now_ms;
-        stele_lead_job_start (self->job, STELE_JOB_LOOK);
+        stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
     }
+    else
+    if (code == 0 && !*self->trouble)
+        s_note (self);
     return code;
 }
 
@@ -347,22 +363,47 @@ stele_lead_resign (stele_writer_t *writer)
     if (!self)
         return;
     self->resigned = true;
-    if (!self->leads || self->in_doubt || stele_lead_job_busy (self->job))
+    stele_job_result_t result;
+    if (!self->leads || self->in_doubt)
+        return;
+    if (stele_lead_job_wait (self->job, RESIGN_MS))
+        stele_lead_job_take (self->job, &result);
+    if (stele_lead_job_busy (self->job))
         return;
     stele_log_info ("resigned", "shared log: this node does not lead any more, after batch %" PRId64, self->end.number);
-    stele_shared_log_resign (self->log);
+    //  If PostgreSQL does not answer, the end of the process is notice enough
+    stele_lead_job_start (self->job, STELE_JOB_RESIGN, NULL);
+    if (stele_lead_job_wait (self->job, RESIGN_MS))
+        stele_lead_job_take (self->job, &result);
     self->leads = false;
     s_show (writer, self->end.epoch);
 }
 
 //  -- start -------------------------------------------------------------------------------
 
+//  A ledger without events has a place in every log. But its producers and refused events, if a broker wrote them
+//  without the log, have numbers that the log assigns to others. Returns 1: it is empty; 0; or a code.
+static int
+s_is_empty (stele_writer_t *writer, stele_refusal_t *refusal)
+{
+    stele_batch_end_t end;
+    int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &end, refusal);
+    if (code)
+        return code;
+    int blank = stele_ledger_is_blank (writer->ledger);
+    if (blank < 0)
+        return stele_refuse (refusal, blank, "ledger", "%s", stele_ledger_error (writer->ledger));
+    if (blank || end.number || stele_ledger_head (writer->ledger))
+        return blank;
+    return stele_refuse (refusal, STELE_ELEDGER, "ledger", "this ledger has no events, but producers or refused events that no shared "
+        "log has: it was written without shared-log. Start this node with a new ledger");
+}
+
 //  An empty ledger becomes one of the log; another one has to be
 static int
-s_join (stele_writer_t *writer, const stele_log_head_t *head, stele_refusal_t *refusal)
+s_join (stele_writer_t *writer, bool empty, const stele_log_head_t *head, stele_refusal_t *refusal)
 {
     stele_lead_t *self = writer->lead;
-    bool empty = stele_ledger_head (writer->ledger) == 0 && stele_ledger_last_rejected (writer->ledger) == 0;
     if (empty && strcmp (stele_ledger_id (writer->ledger), head->ledger_id)) {
         int code = stele_ledger_replay_id (writer->ledger, head->ledger_id, refusal);
         if (code)
@@ -385,6 +426,25 @@ s_start_alone (stele_writer_t *writer, int code, stele_refusal_t *refusal)
     return 0;
 }
 
+//  Read the head. As stele_shared_log_head; STELE_EBUSY: the server does not answer at once, and this node serves what it has
+//  of the log until it does; a ledger that has nothing of it waits.
+static int
+s_first_look (stele_writer_t *writer, stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    stele_job_result_t result;
+    stele_refusal_t refusal;
+    bool serves = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, &refusal) == 0 && self->end.number;
+    if (!serves)
+        return stele_shared_log_head (self->log, head);
+    stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
+    if (!stele_lead_job_wait (self->job, START_MS))
+        return STELE_EBUSY;
+    stele_lead_job_take (self->job, &result);
+    *head = result.head;
+    return result.code;
+}
+
 int
 stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
 {
@@ -395,7 +455,14 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     int code = stele_ledger_share (writer->ledger);
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (writer->ledger));
-    int found = stele_shared_log_head (self->log, &head);
+    int empty = s_is_empty (writer, refusal);
+    if (empty < 0)
+        return empty;
+    int found = s_first_look (writer, &head);
+    if (found == STELE_EBUSY) {
+        s_trouble (self, "PostgreSQL has not answered yet");
+        return 0;
+    }
     if (found == 0 && may) {
         code = stele_shared_log_create (self->log, stele_ledger_id (writer->ledger), stele_ledger_head (writer->ledger));
         //  Another node may have created it meanwhile: an empty ledger joins that one
@@ -407,7 +474,7 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
             "node with role = follower creates none", writer->settings->shared_log_name);
     if (found < 0)
         return s_start_alone (writer, found, refusal);
-    code = s_join (writer, &head, refusal);
+    code = s_join (writer, empty, &head, refusal);
     if (code)
         return code;
     stele_log_head_t before = head;

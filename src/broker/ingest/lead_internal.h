@@ -17,6 +17,8 @@
 #include "broker/ingest/lead_job.h"
 #include "log/shared_log.h"
 
+#define STELE_LEAD_PATIENCE_MS 300      // For PostgreSQL, before a thread waits for it (lead_job.h): 'stats' has to be answered
+
 struct stele_lead {
     stele_shared_log_t *log;        // Of the job, which uses it while it is busy
     stele_lead_job_t *job;
@@ -34,6 +36,7 @@ struct stele_lead {
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch
     void *frame;                    // Its bytes
+    int64_t sent_us;                // Steady clock: the open batch was to be sent
     int64_t doubts;
     int64_t known;                  // Number of the last batch of the log, as of the last look at the head
     int64_t looked_ms;              // Steady clock: at the head
@@ -50,6 +53,10 @@ struct stele_lead {
     char writer_requests [STELE_NODE_ENDPOINTS_MAX + 1];
     char trouble [700];             // Why it does not follow; "": it does
 };
+
+/*  A job has ended that notes this node, or is another sign of life: keep what it has brought.  */
+void
+    stele_lead_take_note (stele_lead_t *self, const stele_job_result_t *result);
 
 /*  Another node leads: *head describes it.                                  */
 void

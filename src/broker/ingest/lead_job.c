@@ -6,10 +6,13 @@
 */
 
 #include <assert.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "broker/ingest/lead_job.h"
@@ -20,7 +23,9 @@ struct stele_lead_job {
     stele_shared_log_t *log;
     atomic_int state;
     int wake;                       // eventfd
+    stele_job_input_t input;
     stele_job_result_t result;
+    stele_log_node_t nodes [STELE_LOG_NODES];
 };
 
 stele_lead_job_t *
@@ -41,23 +46,52 @@ s_free (stele_lead_job_t *self)
     free (self);
 }
 
-void
+bool
 stele_lead_job_destroy (stele_lead_job_t **self_p)
 {
     assert (self_p);
-    if (*self_p && atomic_exchange (&(*self_p)->state, ABANDONED) != RUNNING)
+    bool free_now = *self_p && atomic_exchange (&(*self_p)->state, ABANDONED) != RUNNING;
+    bool runs = *self_p && !free_now;
+    if (free_now)
         s_free (*self_p);
     *self_p = NULL;
+    return !runs;
+}
+
+static int
+s_append (stele_lead_job_t *self)
+{
+    int code = self->input.batch? stele_shared_log_send (self->log, self->input.batch): 0;
+    return code? code: stele_shared_log_poll (self->log, INT64_MAX);
+}
+
+static int
+s_call (stele_lead_job_t *self)
+{
+    switch (self->result.kind) {
+        case STELE_JOB_LOOK:
+            return stele_shared_log_head (self->log, &self->result.head);
+        case STELE_JOB_LEAD:
+            return stele_shared_log_lead (self->log, &self->result.head);
+        case STELE_JOB_APPEND:
+            return s_append (self);
+        case STELE_JOB_NOTE:
+            return stele_shared_log_note (self->log, self->input.role, &self->input.end, self->nodes);
+        case STELE_JOB_RENEW:
+            return stele_shared_log_renew (self->log);
+        case STELE_JOB_RESIGN:
+            return stele_shared_log_resign (self->log);
+        //  No default: the compiler reports a job without a case
+    }
+    return STELE_EINTERNAL;
 }
 
 static void *
 s_run (void *arg)
 {
     stele_lead_job_t *self = arg;
-    stele_job_result_t *result = &self->result;
     uint64_t one = 1;
-    result->code = result->kind == STELE_JOB_LEAD? stele_shared_log_lead (self->log, &result->head):
-        stele_shared_log_head (self->log, &result->head);
+    self->result.code = s_call (self);
     //  Before the state: afterwards the object may be gone
     ssize_t rc = write (self->wake, &one, sizeof one);
     (void) rc;
@@ -67,11 +101,12 @@ s_run (void *arg)
 }
 
 void
-stele_lead_job_start (stele_lead_job_t *self, stele_job_kind_t kind)
+stele_lead_job_start (stele_lead_job_t *self, stele_job_kind_t kind, const stele_job_input_t *input)
 {
     assert (!stele_lead_job_busy (self));
     pthread_t thread;
     self->result = (stele_job_result_t) { .kind = kind };
+    self->input = input? *input: (stele_job_input_t) { 0 };
     atomic_store (&self->state, RUNNING);
     if (stele_thread_start (&thread, s_run, self))
         pthread_detach (thread);
@@ -83,6 +118,12 @@ bool
 stele_lead_job_busy (const stele_lead_job_t *self)
 {
     return atomic_load (&self->state) != IDLE;
+}
+
+bool
+stele_lead_job_runs (const stele_lead_job_t *self, stele_job_kind_t kind)
+{
+    return stele_lead_job_busy (self) && self->result.kind == kind;
 }
 
 bool
@@ -102,6 +143,26 @@ stele_lead_job_take (stele_lead_job_t *self, stele_job_result_t *result)
     *result = self->result;
     atomic_store (&self->state, IDLE);
     return true;
+}
+
+bool
+stele_lead_job_wait (const stele_lead_job_t *self, int64_t wait_ms)
+{
+    struct pollfd item = { self->wake, POLLIN, 0 };
+    int64_t until_ms = stele_clock_steady_ms () + wait_ms, left_ms = wait_ms;
+    while (stele_lead_job_busy (self) && !stele_lead_job_done (self) && left_ms > 0) {
+        //  Just before the state changes, the descriptor is readable
+        if (poll (&item, 1, (int) left_ms) == 1)
+            sched_yield ();
+        left_ms = until_ms - stele_clock_steady_ms ();
+    }
+    return stele_lead_job_done (self);
+}
+
+const stele_log_node_t *
+stele_lead_job_nodes (const stele_lead_job_t *self)
+{
+    return self->nodes;
 }
 
 int

@@ -1,7 +1,8 @@
 /*  lead_job - calls of the shared log that may take long, in a thread of their own
 
     To connect (names, hosts that do not answer), to read the head and to lead can take as long as the time-out of the
-    log. The actor that writes answers requests meanwhile. One job runs at a time; while it does, it alone uses the log.
+    log, and so can each statement if the server, or its standby, stands still. The actor that writes answers requests
+    meanwhile. One job runs at a time; while it does, it alone uses the log.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,30 +18,45 @@ typedef struct stele_lead_job stele_lead_job_t;
 
 typedef enum {
     STELE_JOB_LOOK,                 // Connect, and read the head
-    STELE_JOB_LEAD                  // Connect, and lead
+    STELE_JOB_LEAD,                 // Connect, and lead
+    STELE_JOB_APPEND,               // Send the batch unless it was sent, and wait for its outcome
+    STELE_JOB_NOTE,                 // Note this node, and list the others
+    STELE_JOB_RENEW,
+    STELE_JOB_RESIGN
 } stele_job_kind_t;
+
+/*  What a job needs besides the log                                         */
+typedef struct {
+    stele_batch_t *batch;           // To append; NULL: it was sent. It stays in place, also after stele_lead_job_destroy
+    const char *role;               // To note
+    stele_batch_end_t end;
+} stele_job_input_t;
 
 typedef struct {
     stele_job_kind_t kind;
-    int code;                       // As stele_shared_log_head or _lead
-    stele_log_head_t head;
+    int code;                       // As the function of the log
+    stele_log_head_t head;          // Of LOOK and LEAD
 } stele_job_result_t;
 
 /*  Takes the log. Caller owns return value.                                 */
 stele_lead_job_t *
     stele_lead_job_new (stele_shared_log_t *log);
 
-/*  Does not wait for a job that runs: its thread then frees the object.     */
-void
+/*  Does not wait for a job that runs: its thread then frees the object, and false is returned. */
+bool
     stele_lead_job_destroy (stele_lead_job_t **self_p);
 
-/*  Start a job; none runs.                                                  */
+/*  Start a job; none runs. 'input' may be NULL for those that need none.    */
 void
-    stele_lead_job_start (stele_lead_job_t *self, stele_job_kind_t kind);
+    stele_lead_job_start (stele_lead_job_t *self, stele_job_kind_t kind, const stele_job_input_t *input);
 
 /*  Does a job run, or is there one whose result was not taken? Then the log is not to be used. */
 bool
     stele_lead_job_busy (const stele_lead_job_t *self);
+
+/*  Does a job of that kind run, or is there one whose result was not taken? */
+bool
+    stele_lead_job_runs (const stele_lead_job_t *self, stele_job_kind_t kind);
 
 /*  Is there a result to take?                                               */
 bool
@@ -49,6 +65,14 @@ bool
 /*  Take the result of the job. False: there is none yet.                    */
 bool
     stele_lead_job_take (stele_lead_job_t *self, stele_job_result_t *result);
+
+/*  Wait for a result to take, at most wait_ms. False: there is none yet, or no job. */
+bool
+    stele_lead_job_wait (const stele_lead_job_t *self, int64_t wait_ms);
+
+/*  The nodes that the last job NOTE has listed, until the next job starts.  */
+const stele_log_node_t *
+    stele_lead_job_nodes (const stele_lead_job_t *self);
 
 /*  Descriptor that is readable when there is a result to take.              */
 int

@@ -183,6 +183,7 @@ stele_writer_begin (stele_writer_t *self)
     && (code = stele_ledger_replay_note (self->ledger, "log", "\xc0", 1)))
         stele_ledger_rollback (self->ledger);
     self->open = code == 0;
+    self->retried_bytes = 0;
     self->batch_after = stele_ledger_last (self->ledger);
     return code;
 }

@@ -99,6 +99,7 @@ typedef struct {
     bool unmarked;                  // Without a shared log: the ledger has no mark of one
     int64_t batch_events;
     size_t batch_bytes;
+    size_t retried_bytes;           // Of refused events that were retried
     stele_input_t *inputs, **inputs_tail;
     stele_input_t **doubted_tail;   // While the batch is in doubt: after its last input; those that follow wait. NULL: it is not
     stele_input_t *later;           // They waited, and are to be taken again

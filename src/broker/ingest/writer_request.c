@@ -24,6 +24,7 @@
 #define STATS_HEARD_US (INT64_C (30) * 86400 * 1000000)     // Producers heard since then are in the statistics
 #define STATS_CHECKS 100            // Of others, for tasks in progress
 #define STATS_PRODUCERS 1000        // Most in the statistics; the view producers_view has all
+#define RETRY_BYTES (32 * 1024 * 1024)  // Of a batch of the shared log (log/batch.h); a larger event is retried alone
 
 //  -- answers of requests -------------------------------------------------------
 
@@ -222,8 +223,14 @@ s_retry_one (stele_writer_t *self, int64_t id, s_refused_list_t *list, int64_t *
         code = stele_refuse (&refusal, STELE_ENOT_FOUND, "id", "there is no rejected event %lld",
             (long long) id);
     else
+    if (self->lead && self->retried_bytes && self->retried_bytes + rejected.size > RETRY_BYTES)
+        code = stele_refuse (&refusal, STELE_ETOO_LARGE, "id", "one batch of the shared log takes at most %d bytes of retried events, "
+            "and others come before it: retry it again", RETRY_BYTES);
+    else
         code = s_store_rejected (self, &rejected, &position, &refusal);
     free (rejected.event);
+    if (code >= 0)
+        self->retried_bytes += rejected.size;
     if (code < 0 && refusal.code == code) {
         s_list_refused (list, "id", id, &refusal);
         return 0;

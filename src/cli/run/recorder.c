@@ -386,7 +386,7 @@ cli_recorder_flush (cli_recorder_t *self, int timeout_ms)
         poll (NULL, 0, 2);
 }
 
-void
+bool
 cli_recorder_destroy (cli_recorder_t **self_p)
 {
     cli_recorder_t *self = *self_p;
@@ -394,10 +394,12 @@ cli_recorder_destroy (cli_recorder_t **self_p)
     cli_queue_close (self->queue);
     struct timespec until;
     clock_gettime (CLOCK_REALTIME, &until);
-    until.tv_sec += HUNG_S;
-    if (pthread_equal (self->thread, pthread_self ()) || pthread_timedjoin_np (self->thread, NULL, &until)) {
+    //  It waits for the broker as long as the user wants, up to three times
+    until.tv_sec += HUNG_S + 3 * (cli_timeout (self->cli, 0) / 1000);
+    bool never = pthread_equal (self->thread, pthread_self ());
+    if (never || pthread_timedjoin_np (self->thread, NULL, &until)) {
         cli_report ("the end of task %s is not recorded: the disk of the spool does not answer", self->task);
-        return;
+        return never;
     }
     while (self->kept_count > 0)
         stele_event_destroy (&self->kept [--self->kept_count]);
@@ -406,4 +408,5 @@ cli_recorder_destroy (cli_recorder_t **self_p)
     free (self->folder);
     free (self->path);
     free (self);
+    return true;
 }

@@ -33,8 +33,9 @@ void
     cli_recorder_flush (cli_recorder_t *self, int timeout_ms);
 
 /*  Store what is in the queue, wait a bounded time for the broker, warn if it does not have the
-    events, and stop the thread. Sets the caller's pointer to NULL.          */
-void
+    events, and stop the thread. Sets the caller's pointer to NULL. False: the thread still runs, and may use sockets:
+    leave the process by _exit(), since the messaging library aborts in exit() then.  */
+bool
     cli_recorder_destroy (cli_recorder_t **self_p);
 
 #endif

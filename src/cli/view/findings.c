@@ -16,6 +16,7 @@
 #include "cli/terminal/format.h"
 
 #define OWNERS_MAX 50               // Names that are asked about
+#define LATE_MS 1000                // An append to a shared log that takes so long
 
 typedef struct {
     json_t *findings;
@@ -166,7 +167,8 @@ s_look_at_shared_log (const s_look_t *self)
     const json_t *log = json_object_get (self->stats, "shared_log");
     const char *state = s_text (self, "shared_log", "state"), *trouble = s_text (self, "shared_log", "trouble");
     int64_t state_ms = s_number (self, "shared_log", "state_ms", -1), lag_ms = s_number (self, "shared_log", "lag_ms", 0);
-    if (strcmp (state, "in_doubt") == 0)
+    //  An answer may only be late
+    if (strcmp (state, "in_doubt") == 0 && state_ms >= LATE_MS)
         ADD ("log_in_doubt", CLI_LEVEL_DEGRADED, state_ms,
             "look at the primary of PostgreSQL and its synchronous standby: this node continues by itself when they answer, and "
             "nothing is lost", "acks are held back, because PostgreSQL does not confirm an append to the shared log: %s",

@@ -61,8 +61,7 @@ _Static_assert (STELE_CODE_TASK_TERMINAL_FROM == STELE_TASK_TERMINAL_FROM, "as i
 #define STELE_REDACTION_KEY_NAME "redaction_key"
 
 //  Rows of meta with this key and a position of 20 digits: the clock was set back before the commit that
-//  begins there, by more than this
+//  begins there, by more than STELE_SET_BACK_US (ledger/reader.h)
 #define STELE_SET_BACK_KEY      "clock_set_back:"
-#define STELE_SET_BACK_US       10000000
 
 #endif

@@ -17,6 +17,19 @@ stele_ledger_share (stele_ledger_t *self)
 }
 
 int
+stele_ledger_is_blank (stele_ledger_t *self)
+{
+    if (self->top || self->top_rejected)
+        return 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT 1 FROM producers LIMIT 1");
+    if (!stmt)
+        return stele_ledger_fail (self, STELE_EINTERNAL);
+    int rc = sqlite3_step (stmt);
+    sqlite3_finalize (stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE? rc == SQLITE_DONE: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+int
 stele_ledger_record (stele_ledger_t *self, bool record)
 {
     if (!record)

@@ -164,19 +164,34 @@ s_trim (stele_shared_log_t *log, const args_t *args, const stele_log_head_t *hea
 
 //  -- heal ------------------------------------------------------------------------------------
 
+//  Has an earlier heal moved the end of the log to that of the ledger, without removing all batches before it? 1, 0 or a code.
+static int
+s_is_half_healed (stele_shared_log_t *log, const stele_batch_end_t *end, const stele_log_head_t *head)
+{
+    if (head->end.number != end->number || memcmp (head->end.hash, end->hash, STELE_BATCH_HASH))
+        return 0;
+    int64_t newest = stele_shared_log_before (log, INT64_MAX);
+    return newest < 0? (int) newest: newest > 0 && newest < end->number;
+}
+
 //  Has the ledger all that the log has? Returns 0, or a code with the refusal.
 static int
 s_compare (stele_shared_log_t *log, stele_ledger_t *ledger, const stele_batch_end_t *end, const stele_log_head_t *head,
     stele_refusal_t *refusal)
 {
     int64_t position, time_us;
-    if (head->end.number >= end->number)
+    int again = s_is_half_healed (log, end, head);
+    if (again < 0)
+        return again;
+    if (!again && head->end.number >= end->number)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger", "the log has batches up to %" PRId64 ", this ledger up to %" PRId64
             ": there is nothing to heal with it", head->end.number, end->number);
     int found = stele_shared_log_last_event (log, &position, &time_us);
     if (found < 0)
         return found;
-    if (found && stele_reader_commit_recorded (stele_ledger_reader (ledger), position) != time_us)
+    //  A ledger repeats the time of the commit before, if the clock went back by less
+    int64_t later_us = found? stele_reader_commit_recorded (stele_ledger_reader (ledger), position) - time_us: 0;
+    if (later_us < 0 || later_us > STELE_SET_BACK_US)
         return stele_refuse (refusal, STELE_ELEDGER, "ledger", "position %" PRId64 ", the last one of the log, is another event in this "
             "ledger: both have acked events that the other lacks", position);
     return 0;
@@ -201,8 +216,7 @@ s_heal_with (const cli_t *self, stele_shared_log_t *log, stele_ledger_t *ledger,
         return EX_TEMPFAIL;
     }
     printf ("the log continues after batch %" PRId64 ", position %" PRId64 ": start the node of this ledger; a node that lacks one of "
-        "the batches %" PRId64 " to %" PRId64 " starts from a new snapshot of it\n", end.number, end.position, head->end.number + 1,
-        end.number);
+        "the batches up to it starts from a new snapshot of that ledger\n", end.number, end.position);
     return EX_OK;
 }
 
@@ -280,7 +294,7 @@ const cli_command_t cli_cmd_log = {
             "which was seen within a day ('stele nodes'). A node that lacks them starts from that snapshot (stele restore --snapshot).\n"
             "\n"
             "heal: for a log that lost batches which were acked (a primary without its standby, an older backup of PostgreSQL): let it "
-            "continue after the last batch of --ledger. All nodes are stopped. Its older batches are removed.",
+            "continue after the last batch of --ledger. All nodes are stopped. Its older batches are removed. If it fails, repeat it.",
         .after = "Exit status: 65 the log is damaged, or does not fit the ledger or repository; 66 there is no such log; 69 PostgreSQL does not answer; 75 a node "
                  "leads; 76 a later version wrote it.",
         .examples =

@@ -402,7 +402,8 @@ s_attempts (run_t *self, const cli_t *cli, char *const *command)
         s_start (self, command, environment);
         s_put_start (self, true);
     }
-    cli_recorder_destroy (&self->recorder);
+    if (!cli_recorder_destroy (&self->recorder))
+        _exit (status);
     free (variable);
     free (environment);
     return status;
