@@ -38,8 +38,8 @@ int64_t
         stele_erasure_t *erasure, stele_refusal_t *refusal);
 
 /*  The same for a ledger that is being restored, before the event that recorded it is appended; a task that does not exist is
-    no error. Other events are left alone. Returns 0, or a code as stele_ledger_erase. */
-int
+    no error. Other events are left alone. Returns the number of erased events, or a code as stele_ledger_erase. */
+int64_t
     stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
         stele_refusal_t *refusal);
 

@@ -59,21 +59,36 @@ s_read_hex (const char *text, stele_hash_t *hash)
     return text [2 * STELE_HASH_BYTES] == '\0';
 }
 
-stele_hash_t
-stele_erased_leaf (stele_tree_t *tree, const char *line, size_t size, bool *erased)
+//  Does the line have the hash of its leaf?
+static bool
+s_find_leaf (const char *line, size_t size, stele_hash_t *hash)
 {
     stele_map_t map;
-    stele_hash_t hash;
     char text [STELE_ERASED_LEAF_SIZE + 1];
     bool found = false;
     //  Inside of a text, the quotes of a key are escaped; inside of a map they are not, so the line is read
     stele_pack_t *pack = s_has (line, size, "\"" STELE_ERASED_LEAF "\":\"")? s_open (line, size, &map): NULL;
     if (pack)
-        found = stele_map_text (&map, STELE_ERASED_LEAF, text, sizeof text) && s_read_hex (text, &hash);
+        found = stele_map_text (&map, STELE_ERASED_LEAF, text, sizeof text) && s_read_hex (text, hash);
     stele_pack_destroy (&pack);
+    return found;
+}
+
+stele_hash_t
+stele_erased_leaf (stele_tree_t *tree, const char *line, size_t size, bool *erased)
+{
+    stele_hash_t hash;
+    bool found = s_find_leaf (line, size, &hash);
     if (erased)
         *erased = found;
     return found? hash: stele_tree_leaf (tree, line, size);
+}
+
+bool
+stele_erased_is (const char *line, size_t size)
+{
+    stele_hash_t hash;
+    return s_find_leaf (line, size, &hash);
 }
 
 int64_t

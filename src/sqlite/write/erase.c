@@ -452,7 +452,7 @@ s_id_of (s_erase_t *self, int64_t task, char id [STELE_LIMIT_ID], size_t *size)
     return stele_sql_code (rc)? stele_ledger_fail (self->ledger, stele_sql_code (rc)): 0;
 }
 
-int
+int64_t
 stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
     stele_refusal_t *refusal)
 {
@@ -482,5 +482,5 @@ stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, ste
     if (erasure.task && (code = s_id_of (&reading, erasure.task, id, &size)))
         return code;
     int64_t erased = stele_ledger_erase (self, size? id: target->text, size? size: target->size, fn, arg, &erasure, refusal);
-    return erased == STELE_ENOT_FOUND || erased >= 0? 0: (int) erased;
+    return erased == STELE_ENOT_FOUND? 0: erased;
 }
