@@ -43,6 +43,11 @@ int64_t
     stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
         stele_refusal_t *refusal);
 
+/*  Why an archive, or the write-ahead log, may still have contents of erased tasks, and since when (steady clock): the upkeep
+    could not remove them for some seconds, and tries again. NULL: they are gone, or will be. */
+const char *
+    stele_ledger_scrub_error (const stele_ledger_t *self, int64_t *since_ms);
+
 /*  Was that task erased? Returns 1 with *erasure, 0 or a code.              */
 int
     stele_reader_erasure (stele_reader_t *self, const char *id, size_t size, stele_erasure_t *erasure);

@@ -46,6 +46,7 @@ typedef struct {
     int64_t listened_us;            // Steady clock: when the sockets were last read
     int64_t drained_us;             // Steady clock: when nothing was left in them
     bool is_full;                   // It holds back because the disk is full
+    bool scrub_reported;            // That contents of erased tasks are still in a file was logged
     bool postponed_reported;        // That the upkeep of the ledger is postponed was logged
     int64_t mode_said_us;           // Steady clock: mode redis was last logged
     stele_input_t *mode_request;    // Received, and to be answered between batches; NULL: none

@@ -377,7 +377,7 @@ s_erase (s_erase_t *self, const char *id, size_t size, stele_erasure_t *erasure)
     if (code == 0)
         code = s_empty_refused (self, id, size, erasure->time_us);
     stele_sql_exec (self->ledger->db, "PRAGMA secure_delete = OFF");
-    self->ledger->scrub = true;
+    stele_ledger_scrub_soon (self->ledger);
     return code? code: (int64_t) self->count;
 }
 
