@@ -26,7 +26,7 @@ typedef struct {
 
 typedef struct {
     char ledger_id [40];            // Of the restored ledger
-    int64_t position;               // Its last event of the repository
+    int64_t position;               // Of its last event that the repository has
     int64_t end;                    // Last position that the repository has
     char snapshot [48];             // It was restored from this one; "": from segments alone
     int64_t replayed;               // Events from segments
