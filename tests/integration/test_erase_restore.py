@@ -57,7 +57,7 @@ class RestoreTest(EraseTest, harness.BrokerTest):
         """Restore to a file of its own, with the broker stopped; returns its path."""
         self.broker.stop()
         path = os.path.join(self.folder, self.name("restored") + "%d.db" % len(os.listdir(self.folder)))
-        stele("restore", self.repository, path, *arguments)
+        self.said = stele("restore", self.repository, path, *arguments)[1]
         return path
 
     def marks(self, path):
@@ -117,6 +117,7 @@ class ErasedBefore(RestoreTest):
         #   Restored without the request, and asked again
         path = self.restore("--at", str(head))
         self.assertEqual((self.marks(path), rows(path, ERASED_AS)), (before, []))
+        self.assertIn("11 events of it were erased after that moment", self.said)
         self.assert_recorded(path, head, 11)
         #   In the middle of the task's life
         self.assert_recorded(self.restore("--at", str(head - 4)), head - 4, 7)
