@@ -38,10 +38,15 @@ int64_t
         stele_erasure_t *erasure, stele_refusal_t *refusal);
 
 /*  The same for a ledger that is being restored, before the event that recorded it is appended; a task that does not exist is
-    no error. Other events are left alone. Returns 0, or a code as stele_ledger_erase. */
-int
+    no error. Other events are left alone. Returns the number of erased events, or a code as stele_ledger_erase. */
+int64_t
     stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
         stele_refusal_t *refusal);
+
+/*  Why an archive, or the write-ahead log, may still have contents of erased tasks, and since when (steady clock): the upkeep
+    could not remove them for some seconds, and tries again. NULL: they are gone, or will be. */
+const char *
+    stele_ledger_scrub_error (const stele_ledger_t *self, int64_t *since_ms);
 
 /*  Was that task erased? Returns 1 with *erasure, 0 or a code.              */
 int

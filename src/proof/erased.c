@@ -10,7 +10,6 @@
 #endif
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
@@ -20,6 +19,8 @@
 #include "wire/json/json.h"
 #include "wire/map.h"
 #include "wire/pack.h"
+
+static const char s_digits [] = "0123456789abcdef";
 
 struct stele_erased {
     stele_tree_t *tree;
@@ -48,32 +49,46 @@ s_open (const char *line, size_t size, stele_map_t *map)
 static bool
 s_read_hex (const char *text, stele_hash_t *hash)
 {
-    static const char digits [] = "0123456789abcdef";
     for (size_t i = 0; i < STELE_HASH_BYTES; i++) {
-        const char *high = text [2 * i]? strchr (digits, text [2 * i]): NULL;
-        const char *low = high && text [2 * i + 1]? strchr (digits, text [2 * i + 1]): NULL;
+        const char *high = text [2 * i]? strchr (s_digits, text [2 * i]): NULL;
+        const char *low = high && text [2 * i + 1]? strchr (s_digits, text [2 * i + 1]): NULL;
         if (!low)
             return false;
-        hash->bytes [i] = (unsigned char) ((high - digits) << 4 | (low - digits));
+        hash->bytes [i] = (unsigned char) ((high - s_digits) << 4 | (low - s_digits));
     }
     return text [2 * STELE_HASH_BYTES] == '\0';
 }
 
-stele_hash_t
-stele_erased_leaf (stele_tree_t *tree, const char *line, size_t size, bool *erased)
+//  Does the line have the hash of its leaf?
+static bool
+s_find_leaf (const char *line, size_t size, stele_hash_t *hash)
 {
     stele_map_t map;
-    stele_hash_t hash;
     char text [STELE_ERASED_LEAF_SIZE + 1];
     bool found = false;
     //  Inside of a text, the quotes of a key are escaped; inside of a map they are not, so the line is read
     stele_pack_t *pack = s_has (line, size, "\"" STELE_ERASED_LEAF "\":\"")? s_open (line, size, &map): NULL;
     if (pack)
-        found = stele_map_text (&map, STELE_ERASED_LEAF, text, sizeof text) && s_read_hex (text, &hash);
+        found = stele_map_text (&map, STELE_ERASED_LEAF, text, sizeof text) && s_read_hex (text, hash);
     stele_pack_destroy (&pack);
+    return found;
+}
+
+stele_hash_t
+stele_erased_leaf (stele_tree_t *tree, const char *line, size_t size, bool *erased)
+{
+    stele_hash_t hash;
+    bool found = s_find_leaf (line, size, &hash);
     if (erased)
         *erased = found;
     return found? hash: stele_tree_leaf (tree, line, size);
+}
+
+bool
+stele_erased_is (const char *line, size_t size)
+{
+    stele_hash_t hash;
+    return s_find_leaf (line, size, &hash);
 }
 
 int64_t
@@ -129,7 +144,10 @@ stele_erased_hash (const stele_record_t *event, char leaf [STELE_ERASED_LEAF_SIZ
         return STELE_ELEDGER;
     //  One that was erased before keeps its hash
     stele_hash_t hash = stele_erased_leaf (self->tree, line, size, NULL);
-    for (size_t i = 0; i < STELE_HASH_BYTES; i++)
-        snprintf (leaf + 2 * i, 3, "%02x", hash.bytes [i]);
+    for (size_t i = 0; i < STELE_HASH_BYTES; i++) {
+        leaf [2 * i] = s_digits [hash.bytes [i] >> 4];
+        leaf [2 * i + 1] = s_digits [hash.bytes [i] & 15];
+    }
+    leaf [2 * STELE_HASH_BYTES] = '\0';
     return 0;
 }

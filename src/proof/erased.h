@@ -17,6 +17,10 @@
 stele_hash_t
     stele_erased_leaf (stele_tree_t *tree, const char *line, size_t size, bool *erased);
 
+/*  Is it the line of an event whose contents were erased?                   */
+bool
+    stele_erased_is (const char *line, size_t size);
+
 /*  How many events the line says were erased: that of an audit.recorded of this ledger about task.erase; 0 for others. */
 int64_t
     stele_erased_count (const char *line, size_t size);

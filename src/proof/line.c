@@ -15,6 +15,7 @@
 struct stele_line_maker {
     stele_pack_t *pack;
     char *line;
+    size_t room;                    // Of the line
 };
 
 stele_line_maker_t *
@@ -43,12 +44,17 @@ stele_line_make_packed (stele_line_maker_t *self, const void *packed, size_t pac
 {
     free (self->line);
     self->line = stele_json_line (packed, packed_size, true, size);
+    self->room = self->line? *size: 0;
     return self->line;
 }
 
 const char *
 stele_line_make (stele_line_maker_t *self, const stele_record_t *event, size_t *size)
 {
+    if (event->extra.kind == STELE_VALUE_NONE) {
+        *size = stele_json_event (event, self->pack, &self->line, &self->room);
+        return *size? self->line: NULL;
+    }
     stele_pack_clear (self->pack);
     stele_record_pack (event, self->pack);
     return stele_line_make_packed (self, stele_pack_data (self->pack), stele_pack_size (self->pack), size);

@@ -34,6 +34,7 @@ typedef struct {
     int64_t owner_id;
     int64_t time_us;                // Of the last commit
     int64_t events, bytes;          // Since the last commit of the ledger
+    int64_t unrecorded;             // Erased events, without those that audit events recorded
     int64_t reported;
     stele_replay_fn *progress;
     void *arg;
@@ -216,13 +217,14 @@ s_event (s_replay_t *self, const stele_line_t *line)
             ", but the ledger ends at %" PRId64, line->position, expected - 1);
     stele_record_clear (self->event);
     int code = stele_event_decode_replayed (line->packed, line->packed_size, self->event, &refusal);
-    if (code == 0)
-        code = stele_ledger_erase_again (self->ledger, self->event, stele_erased_hash, self->hashes, &refusal);
+    int64_t erased = code? code: stele_ledger_erase_again (self->ledger, self->event, stele_erased_hash, self->hashes, &refusal);
+    code = erased < 0? (int) erased: 0;
     if (code == 0)
         code = stele_ledger_append (self->ledger, self->event, self->has_owner? self->owner: STELE_PRODUCER_SAME,
             &position, &refusal);
     self->has_owner = false;
     if (code == 1) {
+        self->unrecorded += erased + stele_erased_is (line->text, line->size) - stele_erased_count (line->text, line->size);
         self->events++;
         self->bytes += (int64_t) line->size;
         return 0;
@@ -320,7 +322,7 @@ s_identify (s_replay_t *self, const char *id)
 
 int64_t
 stele_repository_replay (const stele_repository_t *repository, stele_ledger_t *ledger, int64_t upto,
-    stele_replay_fn *progress, void *arg, stele_refusal_t *refusal)
+    stele_replay_fn *progress, void *arg, int64_t *unrecorded, stele_refusal_t *refusal)
 {
     stele_refusal_t own;
     s_replay_t self = {
@@ -341,6 +343,7 @@ stele_repository_replay (const stele_repository_t *repository, stele_ledger_t *l
         code = s_end (&self);
     else
         stele_ledger_rollback (ledger);
+    *unrecorded = self.unrecorded > 0? self.unrecorded: 0;
     stele_record_destroy (&self.event);
     stele_erased_destroy (&self.hashes);
     return code? code: stele_ledger_head (ledger);

@@ -15,11 +15,12 @@
     events with their positions, commits, owners, producers with their sequences, fences, refusals, losses, cursors of
     followers. The ledger is empty, or a restored snapshot: states that are older than what it has change nothing. An
     empty ledger gets the id of the repository's. 'progress' may be NULL; it is called about once per 10,000 events.
-    A refusal leaves the ledger as of the last finished portion: throw it away.
+    A refusal leaves the ledger as of the last finished portion: throw it away. *unrecorded is the number of events that
+    segments have as erased ones, because they were begun later, and whose erasure comes after 'upto'.
     Returns the head, or a code with the refusal.                            */
 typedef void (stele_replay_fn) (int64_t position, void *arg);
 int64_t
     stele_repository_replay (const stele_repository_t *self, stele_ledger_t *ledger, int64_t upto,
-        stele_replay_fn *progress, void *arg, stele_refusal_t *refusal);
+        stele_replay_fn *progress, void *arg, int64_t *unrecorded, stele_refusal_t *refusal);
 
 #endif

@@ -19,9 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "fault/fault.h"
 #include "ledger/archive.h"
+#include "ledger/erase.h"
 #include "ledger/ledger.h"
 #include "repository/archive_copies.h"
 #include "repository/packed_file.h"
@@ -29,6 +31,8 @@
 #include "repository/repository.h"
 #include "repository/restore.h"
 #include "repository/snapshots.h"
+
+#define RESTORED_BY "local"         // Whoever needs no key (protocol section 3)
 
 typedef struct {
     const char *path, *target;
@@ -372,10 +376,13 @@ s_replay (s_restore_t *self, stele_ledger_t *ledger)
     //  Also without events: states that changed after the snapshot, such as refusals
     if (self->segments < result->position)
         return 0;
-    int64_t head = stele_repository_replay (self->repository, ledger, result->position, s_on_replay, self, self->refusal);
+    int64_t unrecorded, head = stele_repository_replay (self->repository, ledger, result->position, s_on_replay, self, &unrecorded,
+        self->refusal);
     if (head < 0)
         return (int) head;
     result->replayed = head - self->begun;
+    //  In a complete history, they were removed without a request
+    result->erased = result->complete? 0: unrecorded;
     return head == result->position? 0: stele_refuse (self->refusal, STELE_ELEDGER, "backup",
         "the segments of %s end at position %" PRId64 " instead of %" PRId64, self->path, head, result->position);
 }
@@ -389,6 +396,31 @@ s_cut (s_restore_t *self, stele_ledger_t *ledger)
     return stele_ledger_cut (ledger, self->result->end, evidence, self->refusal);
 }
 
+//  Else the restored history says that their contents were removed without a request
+static int
+s_record_erased (s_restore_t *self, stele_ledger_t *ledger)
+{
+    char details [200];
+    int64_t position;
+    stele_record_t *event = stele_record_new ();
+    if (!event)
+        return stele_refuse (self->refusal, STELE_ENO_MEMORY, "ledger", "no memory to record erased events");
+    snprintf (details, sizeof details, "{\"events\":%" PRId64 ",\"reason\":\"erased after position %" PRId64 ", up to which the "
+        "ledger was restored\"}", self->result->erased, self->result->position);
+    event->type = STELE_AUDIT_RECORDED;
+    stele_record_set_integer (event, STELE_TIME, stele_clock_us ());
+    stele_record_set_text (event, STELE_WHO, RESTORED_BY, strlen (RESTORED_BY));
+    stele_record_set_text (event, STELE_OPERATION, STELE_ERASED_OPERATION, strlen (STELE_ERASED_OPERATION));
+    stele_record_set_text (event, STELE_OUTCOME, "ok", 2);
+    stele_record_set_json (event, STELE_DETAILS, details, strlen (details));
+    int code = stele_ledger_begin (ledger);
+    if (code == 0)
+        code = stele_ledger_append (ledger, event, 0, &position, self->refusal);
+    code = code < 0? code: stele_ledger_commit (ledger, stele_clock_us ());
+    stele_record_destroy (&event);
+    return code? stele_refuse (self->refusal, code, "ledger", "%s", stele_ledger_error (ledger)): 0;
+}
+
 static int
 s_complete (s_restore_t *self)
 {
@@ -399,6 +431,8 @@ s_complete (s_restore_t *self)
     STELE_FAULT (restore_replayed);
     if (code == 0 && !self->result->complete)
         code = s_cut (self, ledger);
+    if (code == 0 && self->result->erased)
+        code = s_record_erased (self, ledger);
     snprintf (self->result->ledger_id, sizeof self->result->ledger_id, "%s", stele_ledger_id (ledger));
     stele_ledger_close (&ledger);
     return code;
@@ -412,9 +446,10 @@ s_verify (s_restore_t *self)
     s_progress (self, "verifying", 0, 0);
     int code = stele_snapshot_verify (self->work, NULL, NULL, &facts, self->refusal);
     int handle = code? -1: stele_file_open (self->work, O_RDWR, 0);
-    if (code == 0 && facts.position != self->result->position)
+    int64_t position = self->result->position + (self->result->erased > 0);
+    if (code == 0 && facts.position != position)
         code = stele_refuse (self->refusal, STELE_ELEDGER, "backup", "the restored ledger ends at position %" PRId64
-            " instead of %" PRId64, facts.position, self->result->position);
+            " instead of %" PRId64, facts.position, position);
     if (code == 0 && (handle < 0 || fsync (handle) != 0))
         code = stele_refuse (self->refusal, STELE_EIO, "ledger", "cannot sync %s: %s", self->work, strerror (errno));
     if (handle >= 0)

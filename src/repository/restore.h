@@ -26,10 +26,11 @@ typedef struct {
 
 typedef struct {
     char ledger_id [40];            // Of the restored ledger
-    int64_t position;               // Its last event
+    int64_t position;               // Of its last event that the repository has
     int64_t end;                    // Last position that the repository has
     char snapshot [48];             // It was restored from this one; "": from segments alone
     int64_t replayed;               // Events from segments
+    int64_t erased;                 // Events that were erased later: an audit event after 'position' records that
     int archives;                   // Archives next to it that were restored
     bool complete;                  // It has all; false: it has another id, and a row in losses
     char skipped [400];             // Damaged snapshots that were not used, with the reason; "": none

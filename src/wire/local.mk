@@ -10,6 +10,7 @@ src_wire_libwire_la_SOURCES = \
     src/wire/event/message.c src/wire/event/message.h \
     src/wire/http_address.c src/wire/http_address.h \
     src/wire/json/json.h \
+    src/wire/json/json_event.c \
     src/wire/json/json_map.c \
     src/wire/json/json_read.c \
     src/wire/json/json_quick.c src/wire/json/json_quick.h \

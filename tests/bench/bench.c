@@ -27,7 +27,7 @@ static const char s_usage [] =
     "  --steled PROGRAM   the broker\n"
     "  --dir DIR          create the working folder there, on the disk to measure (default: .)\n"
     "  --only SECTIONS    limits, publish, shapes, redact, access, growth, size, read, recovery, http,\n"
-    "                     log, peers, goals\n"
+    "                     keep, log, peers, goals\n"
     "  --case TEXT        in publish, only cases whose name contains TEXT, e.g. '64 x 100'\n"
     "  --scale TASKS      number of tasks for growth, size, read and recovery (default: 1000000)\n"
     "  --stream FILE      also publish this recorded stream (JSON Lines, .zst)\n"
@@ -99,6 +99,9 @@ s_run (const bench_options_t *options, bool peers)
         bench_filled (&self);
     if (s_wanted (options, "http"))
         bench_http (&self);
+    //  Takes minutes: only if asked for
+    if (options->only && strstr (options->only, "keep"))
+        bench_keep (&self);
     if (s_wanted (options, "log"))
         bench_log (&self);
     if (peers || (options->only && strstr (options->only, "peers")))

@@ -17,6 +17,7 @@
       recovery.c   section recovery
       web.c        clients of stele-http
       http.c       section http: requests, streams and scrapes through stele-http
+      keep.c       section keep: backup, restore, verify, archive
       postgres.c   a primary of PostgreSQL and its standby
       probe.c      a producer of one event at a time
       log.c        section log: brokers that share a log in PostgreSQL
@@ -389,6 +390,7 @@ void bench_redact (bench_t *self);
 void bench_access (bench_t *self);
 void bench_filled (bench_t *self);
 void bench_http (bench_t *self);
+void bench_keep (bench_t *self);
 void bench_log (bench_t *self);
 void bench_peers (bench_t *self);
 void bench_goals (bench_t *self);

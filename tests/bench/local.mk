@@ -9,6 +9,7 @@ tests_bench_bench_SOURCES = \
     tests/bench/filled.c \
     tests/bench/goals.c \
     tests/bench/http.c \
+    tests/bench/keep.c \
     tests/bench/limits.c \
     tests/bench/load.c \
     tests/bench/log.c \

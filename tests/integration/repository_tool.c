@@ -30,7 +30,7 @@ s_replay (const stele_repository_t *repository, const char *path, int64_t upto, 
     stele_ledger_t *ledger = stele_ledger_open (path, STELE_CHECK_FULL, refusal);
     if (!ledger)
         return refusal->code;
-    int64_t head = stele_repository_replay (repository, ledger, upto, NULL, NULL, refusal);
+    int64_t unrecorded, head = stele_repository_replay (repository, ledger, upto, NULL, NULL, &unrecorded, refusal);
     stele_ledger_close (&ledger);
     return head;
 }

@@ -219,6 +219,10 @@ class Snapshots(BackupTest):
         self.stele("backup", "check", repository, status=1)
         self.assertIn("more than 1d 02h", self.stderr)
         self.stele("backup", "check", "--max-age", "1000000", repository)
+        for name in glob.glob(os.path.join(repository, "snapshots", "*")):
+            os.unlink(name)
+        self.stele("backup", "check", repository, status=1)
+        self.assertIn("segments do not have archives", self.stderr)
 
     def test_prune_keeps_the_newest_of_a_day(self):
         self.producer().publish(created(self.name("task")))

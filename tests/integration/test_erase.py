@@ -310,6 +310,10 @@ class ReadOrAway(EraseTest, ArchiveTest):
         harness.wait_until(lambda: self.rows("SELECT count (*) FROM tasks WHERE task_id = 'second'", read) == [(0,)], "the removal")
         harness.wait_until(lambda: peer.publish(output("live", "x")) > head + 100, "100 acks")
         self.assertEqual(reader.execute("SELECT count (*) FROM tasks WHERE task_id = 'second'").fetchone(), (1,))
+        harness.wait_until(lambda: "erase_error" in self.ask("stats")["ingest"], "the failure")
+        ingest = self.ask("stats")["ingest"]
+        self.assertIn(away, ingest["erase_error"])
+        self.assertGreater(ingest["erase_failing_ms"], 0)
         reader.close()
         harness.wait_until(lambda: self.found(read) == [], "the archive that was read")
         self.assertTrue(os.path.isdir(away))
@@ -321,6 +325,10 @@ class ReadOrAway(EraseTest, ArchiveTest):
         #   Other tasks had the same error until now
         ledger = os.path.basename(self.broker.ledger)
         harness.wait_until(lambda: set(self.found(self.broker.ledger)) <= {ledger}, "the archive that was away, and the rest")
+        harness.wait_until(lambda: "erase_error" not in self.ask("stats")["ingest"], "the end of the failure")
+        #   Once, however often it was tried
+        self.assertEqual((self.broker.log().count("are still in a file, retrying: "), self.broker.log().count("are gone from all files")),
+                         (1, 1), self.broker.log())
         self.assertEqual(self.rows("PRAGMA integrity_check", away), [("ok",)])
         #   No room to compact one of the files: none is changed
         self.broker.stop()

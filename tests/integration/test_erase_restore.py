@@ -57,7 +57,7 @@ class RestoreTest(EraseTest, harness.BrokerTest):
         """Restore to a file of its own, with the broker stopped; returns its path."""
         self.broker.stop()
         path = os.path.join(self.folder, self.name("restored") + "%d.db" % len(os.listdir(self.folder)))
-        stele("restore", self.repository, path, *arguments)
+        self.said = stele("restore", self.repository, path, *arguments)[1]
         return path
 
     def marks(self, path):
@@ -79,6 +79,11 @@ class ErasedBefore(RestoreTest):
         harness.wait_until(lambda: rows(self.broker.ledger, "SELECT count(*) FROM dictionaries") != [(0,)], "a dictionary")
         self.caught_up("segments")
         self.stele("backup")
+
+    def assert_recorded(self, path, head, events):
+        """One event after the restored ones records that so many of them are erased: nothing was removed without a request."""
+        checked = self.verify(path)
+        self.assertEqual((checked["good"], checked["erased"], checked["position"]), (True, events, head + 1), checked)
 
     def test_events_that_were_erased_before_are_not_hashed_again(self):
         task, session = self.name("task"), self.name("session")
@@ -112,12 +117,21 @@ class ErasedBefore(RestoreTest):
         #   Restored without the request, and asked again
         path = self.restore("--at", str(head))
         self.assertEqual((self.marks(path), rows(path, ERASED_AS)), (before, []))
+        self.assertIn("11 events of it were erased after that moment", self.said)
+        self.assert_recorded(path, head, 11)
+        #   In the middle of the task's life
+        self.assert_recorded(self.restore("--at", str(head - 4)), head - 4, 7)
         broker = harness.Steled(self.folder, ledger=os.path.basename(path), arguments=("--interrupted", "none"))
         self.addCleanup(broker.stop)
-        answer = self.clients.asker(broker.requests).ask({"op": "task.erase", "task_id": task, "reason": "again"})
+        asker = self.clients.asker(broker.requests)
+        (event,) = asker.ask({"op": "audit.list", "operation": "task.erase"})["events"]
+        self.assertEqual((event["id"], event["who"], event["outcome"], event["details"]["events"]), (head + 1, "local", "ok", 11))
+        self.assertNotIn("target", event)
+        answer = asker.ask({"op": "task.erase", "task_id": task, "reason": "again"})
         self.assertTrue(answer["ok"], answer)
         broker.stop()
         self.assertEqual(self.marks(path), before)
+        self.assertTrue(self.verify(path)["good"])
 
 
 class ErasedAgain(RestoreTest):

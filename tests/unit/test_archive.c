@@ -5,8 +5,11 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <sys/stat.h>
 #include "ledger_fixture.h"
 #include "ledger/archive.h"
+#include "ledger/erase.h"
+#include "sqlite/write/ledger_internal.h"
 
 #define LONG_AFTER 1000000
 
@@ -215,6 +218,45 @@ test_archive_of_an_earlier_id_of_the_ledger_gets_nothing_more (void **state)
     s_assert_events (self, 7, 4);
 }
 
+//  Twice as long after each try that failed, at most five minutes
+static void
+test_archive_that_cannot_be_scrubbed_is_tried_less_and_less_often (void **state)
+{
+    fixture_t *self = *state;
+    char name [160], aside [168];
+    int64_t since_ms, delay_ms = 1000;
+    s_archive (self);
+    snprintf (name, sizeof name, "%s.archive-1970", self->path);
+    snprintf (aside, sizeof aside, "%s.aside", name);
+    assert_int_equal (rename (name, aside), 0);
+    assert_int_equal (mkdir (name, 0700), 0);
+    assert_null (stele_ledger_scrub_error (self->ledger, &since_ms));
+    self->ledger->scrub = true;
+    for (int tries = 0; tries < 20; tries++) {
+        self->ledger->scrub_ms = 0;
+        assert_int_equal (stele_ledger_scrub_step (self->ledger), 0);
+        if (tries == 0)
+            self->ledger->scrub_since_ms -= 60000;
+        const char *error = stele_ledger_scrub_error (self->ledger, &since_ms);
+        assert_non_null (error);
+        assert_non_null (strstr (error, name));
+        assert_int_equal (self->ledger->scrub_delay_ms, delay_ms);
+        delay_ms = 2 * delay_ms < 300000? 2 * delay_ms: 300000;
+    }
+    assert_int_equal (rmdir (name), 0);
+    assert_int_equal (rename (aside, name), 0);
+    //  Not before it is due, but sooner after another erasure
+    assert_int_equal (stele_ledger_scrub_step (self->ledger), 0);
+    assert_non_null (stele_ledger_scrub_error (self->ledger, &since_ms));
+    int64_t due_ms = self->ledger->scrub_ms;
+    stele_ledger_scrub_soon (self->ledger);
+    assert_true (self->ledger->scrub_ms < due_ms - 200000);
+    self->ledger->scrub_ms = 0;
+    assert_int_equal (stele_ledger_scrub_step (self->ledger), 0);
+    assert_null (stele_ledger_scrub_error (self->ledger, &since_ms));
+    assert_false (self->ledger->scrub);
+}
+
 int
 main (void)
 {
@@ -226,7 +268,8 @@ main (void)
         TEST (test_archive_ledger_keeps_its_event_tables_append_only),
         TEST (test_archive_users_keep_what_is_archived),
         TEST (test_archive_that_was_removed_gets_nothing_more),
-        TEST (test_archive_of_an_earlier_id_of_the_ledger_gets_nothing_more)
+        TEST (test_archive_of_an_earlier_id_of_the_ledger_gets_nothing_more),
+        TEST (test_archive_that_cannot_be_scrubbed_is_tried_less_and_less_often)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

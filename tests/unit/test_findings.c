@@ -175,6 +175,8 @@ test_findings_that_are_only_noted (void **state)
         "seal_failing", CLI_LEVEL_DEGRADED, "not sealed: /a.seals: No space left");
     s_assert_one ("{\"seal\":{\"state\":\"contradicted\",\"state_ms\":5,\"error\":\"position 3\"}}",
         "seal_contradicted", CLI_LEVEL_DEGRADED, "contradicts what was sealed: position 3");
+    s_assert_one ("{\"ingest\":{\"erase_failing_ms\":60001,\"erase_error\":\"/a.archive-2026: another program reads it\"}}",
+        "erase_failing", CLI_LEVEL_DEGRADED, "still be read from a file: /a.archive-2026: another");
     s_assert_one ("{\"segments\":{\"state\":\"live\",\"lag_events\":3,\"lag_ms\":60001}}", "segments_behind",
         CLI_LEVEL_DEGRADED, "3 events not backed up yet");
     s_assert_one ("{\"backup\":{\"failing_ms\":5,\"last_error\":\"/b: No space left on device\"}}",

@@ -515,6 +515,43 @@ test_json_floats_do_not_depend_on_the_locale (void **state)
     setlocale (LC_NUMERIC, "C");
 }
 
+//  Each byte at each place of a text that is otherwise plain
+static void
+test_json_text_is_escaped_wherever_it_has_to_be (void **state)
+{
+    (void) state;
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t at = 0; at < 19; at++) {
+            char text [20] = "abcdefghijklmnopqrs", expected [40], *escape;
+            text [at] = (char) byte;
+            stele_pack_t *pack = stele_pack_new ();
+            stele_pack_text (pack, text, 19);
+            size_t size = 0;
+            char *line = stele_json_line (stele_pack_data (pack), stele_pack_size (pack), false, &size);
+            char one [8] = { (char) byte, 0 };
+            if (byte < 0x20)
+                snprintf (one, sizeof one, "\\u%04x", byte);
+            if (byte == '"' || byte == '\\')
+                snprintf (one, sizeof one, "\\%c", byte);
+            if (byte && byte < 0x20 && (escape = strchr ("\bb\ff\nn\rr\tt", byte)))
+                snprintf (one, sizeof one, "\\%c", escape [1]);
+            snprintf (expected, sizeof expected, "\"%.*s%s%s\"", (int) at, text, one, text + at + 1);
+            if (byte >= 0x80)
+                assert_null (line);
+            else
+            if (size != strlen (expected) || memcmp (line, expected, size) != 0)
+                fail_msg ("%.*s is not %s", (int) size, line, expected);
+            free (line);
+            char *shown = stele_json_print (stele_pack_data (pack), stele_pack_size (pack), true);
+            if (byte == 0x7f)
+                snprintf (expected, sizeof expected, "\"%.*s\\u007f%s\"", (int) at, text, text + at + 1);
+            if (byte < 0x80)
+                assert_string_equal (shown, expected);
+            free (shown);
+            stele_pack_destroy (&pack);
+        }
+}
+
 int
 main (void)
 {
@@ -539,6 +576,7 @@ main (void)
         cmocka_unit_test (test_json_print_keeps_order_and_prints_times),
         cmocka_unit_test (test_json_print_of_no_msgpack_is_null),
         cmocka_unit_test (test_json_quick_packs_the_same_or_nothing),
+        cmocka_unit_test (test_json_text_is_escaped_wherever_it_has_to_be),
         cmocka_unit_test (test_json_floats_do_not_depend_on_the_locale)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

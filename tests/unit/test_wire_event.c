@@ -768,6 +768,56 @@ test_wire_event_record_values_are_packed_by_kind (void **state)
     free (text);
 }
 
+//  The line from the record is the one of its packed form
+static void
+s_same_line (s_bench_t *self, char **line, size_t *room)
+{
+    size_t size, packed_size;
+    stele_pack_clear (self->pack);
+    stele_record_pack (self->record, self->pack);
+    char *packed = stele_json_line (stele_pack_data (self->pack), stele_pack_size (self->pack), true, &packed_size);
+    size = stele_json_event (self->record, self->pack, line, room);
+    if (!packed)
+        assert_int_equal (size, 0);
+    else
+    if (size != packed_size || memcmp (*line, packed, size) != 0)
+        fail_msg ("%.*s is not %.*s", (int) size, *line, (int) packed_size, packed);
+    free (packed);
+}
+
+static void
+test_wire_event_line_from_the_record_is_that_of_the_packed_form (void **state)
+{
+    s_bench_t *self = *state;
+    char *line = NULL;
+    size_t room = 0;
+    for (int type = 1; type < STELE_EVENT_TYPE_END; type++) {
+        s_open (self, type, stele_field_known (type), 0);
+        s_refused (self, s_decode (self), 0, "", NULL);
+        stele_record_set_integer (self->record, STELE_POSITION, INT64_C (123456789012));
+        s_same_line (self, &line, &room);
+    }
+    static const int64_t times [] = { 0, -1, INT64_C (253402300799999999), INT64_C (253402300800000000), INT64_MIN, INT64_MAX };
+    for (size_t i = 0; i < sizeof times / sizeof times [0]; i++) {
+        stele_record_set_integer (self->record, STELE_TIME, times [i]);
+        s_same_line (self, &line, &room);
+    }
+    stele_record_set_json (self->record, STELE_DETAILS, "{\"b\":[1.5,{\"time\":7}], \"a\":{\"$bin\":\"AAE=\"}}", 45);
+    s_same_line (self, &line, &room);
+    stele_record_set_json (self->record, STELE_DETAILS, "{\"a\":", 5);      // A damaged ledger
+    stele_record_set_word (self->record, STELE_STATE, STELE_VOCABULARY_TASK_STATE, 99);
+    s_same_line (self, &line, &room);
+    self->record->values [STELE_VALUE] = (stele_value_t) { .kind = STELE_VALUE_REAL, .real = NAN };
+    self->record->values [STELE_PID] = (stele_value_t) { .kind = STELE_VALUE_UNSIGNED, .natural = UINT64_MAX };
+    stele_record_set_bytes (self->record, STELE_CONTENT, "\0\1", 2);
+    stele_record_set_text (self->record, STELE_TITLE, NULL, 0);
+    stele_record_set_text (self->record, STELE_ERROR_MESSAGE, "a\0\n\"\\\xe2\x82\xac", 8);
+    s_same_line (self, &line, &room);
+    stele_record_set_text (self->record, STELE_TITLE, "\xff", 1);
+    s_same_line (self, &line, &room);
+    free (line);
+}
+
 //  A map that counts its keys must not count those of an event inside it
 
 static void
@@ -819,6 +869,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_wire_event_topic_is_type_and_id, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_equal_follows_defaults, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_record_values_are_packed_by_kind, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_wire_event_line_from_the_record_is_that_of_the_packed_form, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_wire_event_packed_inside_a_counting_map_keeps_its_keys_apart,
             s_setup, s_teardown)
     };

@@ -104,8 +104,8 @@ s_event (stele_fold_t *self, const stele_decision_t *decision)
         self->event, self->refusal);
     if (code == 0 && sent && !stele_record_has (self->event, STELE_TIME))
         stele_record_set_integer (self->event, STELE_TIME, decision->values [1].integer);
-    if (code == 0)
-        code = stele_ledger_erase_again (self->ledger, self->event, stele_erased_hash, self->hashes, self->refusal);
+    int64_t erased = code? code: stele_ledger_erase_again (self->ledger, self->event, stele_erased_hash, self->hashes, self->refusal);
+    code = erased < 0? (int) erased: 0;
     if (code == 0)
         code = stele_ledger_append (self->ledger, self->event, decision->values [0].integer, &position, self->refusal);
     if (code == 1 && position == expected)

@@ -17,6 +17,7 @@
 #include "broker/common/poll.h"
 #include "broker/ingest/writer.h"
 #include "fault/fault.h"
+#include "ledger/erase.h"
 #include "base/clock.h"
 #include "base/thread.h"
 
@@ -269,6 +270,20 @@ s_share (stele_ingest_t *self)
     s_announce (self);
 }
 
+//  Once, and when it is over
+static void
+s_report_scrub (stele_ingest_t *self)
+{
+    int64_t since_ms;
+    const char *error = stele_ledger_scrub_error (self->writer->ledger, &since_ms);
+    if (error && !self->scrub_reported)
+        stele_log_warning ("erase_failing", "contents of erased tasks are still in a file, retrying: %s", error);
+    else
+    if (!error && self->scrub_reported)
+        stele_log_info ("erase_failing", "contents of erased tasks are gone from all files");
+    self->scrub_reported = error != NULL;
+}
+
 //  Upkeep that fails for a transient reason is postponed: the ledger works on without it.
 static void
 s_upkeep (stele_ingest_t *self, int64_t spare_us)
@@ -277,6 +292,7 @@ s_upkeep (stele_ingest_t *self, int64_t spare_us)
     int64_t begun_ns = stele_clock_steady_ns ();
     int code = stele_ledger_idle (self->writer->ledger, spare_us);
     self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
+    s_report_scrub (self);
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
         if (!self->postponed_reported)
             stele_log_warning ("upkeep_postponed", "upkeep of the ledger is postponed, and its files grow: %s", error);

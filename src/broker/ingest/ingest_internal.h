@@ -47,6 +47,7 @@ typedef struct {
     int64_t drained_us;             // Steady clock: when nothing was left in them
     bool holding_reported;          // That it holds back was logged
     bool is_full;                   // It holds back because the disk is full
+    bool scrub_reported;            // That contents of erased tasks are still in a file was logged
     bool postponed_reported;        // That the upkeep of the ledger is postponed was logged
     int64_t mode_said_us;           // Steady clock: mode redis was last logged
     stele_input_t *mode_request;    // Received, and to be answered between batches; NULL: none

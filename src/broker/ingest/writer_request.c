@@ -19,6 +19,7 @@
 #include "broker/ingest/writer.h"
 #include "broker/operations/audit.h"
 #include "fault/fault.h"
+#include "ledger/erase.h"
 #include "wire/event/event_codec.h"
 
 #define STATS_HEARD_US (INT64_C (30) * 86400 * 1000000)     // Producers heard since then are in the statistics
@@ -503,7 +504,8 @@ void
 stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
 {
     const stele_writer_counts_t *counts = &self->counts;
-    int64_t now_us = stele_clock_steady_us ();
+    int64_t now_us = stele_clock_steady_us (), scrub_since_ms;
+    const char *scrub_error = stele_ledger_scrub_error (self->ledger, &scrub_since_ms);
     double seconds = (double) (now_us - self->started_us) / 1e6;
     stele_pack_map_begin (pack);
     if (self->lead) {
@@ -532,6 +534,10 @@ stele_writer_pack_stats (stele_writer_t *self, stele_pack_t *pack)
     if (self->holding)
         stele_pack_key_integer (pack, "holding_ms", (now_us - self->holding_since_us) / 1000);
     stele_pack_key_string (pack, "trouble", *self->error_text? self->error_text: NULL);
+    if (scrub_error) {
+        stele_pack_key_integer (pack, "erase_failing_ms", now_us / 1000 - scrub_since_ms);
+        stele_pack_key_string (pack, "erase_error", scrub_error);
+    }
     stele_pack_key_real (pack, "events_per_second", seconds > 0? (double) counts->events / seconds: 0);
     stele_pack_key_integer (pack, "peers", (int64_t) stele_roster_connection_count (self->roster));
     stele_pack_key (pack, "ack_us");

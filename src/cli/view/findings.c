@@ -295,6 +295,17 @@ s_look_at_seal (const s_look_t *self)
 }
 
 static void
+s_look_at_erasures (const s_look_t *self)
+{
+    int64_t failing_ms = s_number (self, "ingest", "erase_failing_ms", -1);
+    if (failing_ms > CLI_ERASE_MS)
+        ADD ("erase_failing", CLI_LEVEL_DEGRADED, failing_ms,
+            "end programs that read the file for long (sqlite3, 'stele verify'), or correct what the message names; the broker "
+            "tries again within five minutes",
+            "contents of erased tasks can still be read from a file: %s", s_text (self, "ingest", "erase_error"));
+}
+
+static void
 s_look_at_disk (const s_look_t *self)
 {
     int64_t left = s_number (self, "disk", "free_bytes", -1), size = s_number (self, "disk", "size_bytes", 0);
@@ -483,6 +494,7 @@ cli_findings (const json_t *stats, int64_t now_us)
     s_look_at_rollup (&look);
     s_look_at_segments (&look);
     s_look_at_seal (&look);
+    s_look_at_erasures (&look);
     s_look_at_producers (&look);
     s_look_at_records (&look);
     s_look_at_access (&look);

@@ -29,6 +29,8 @@
 #define CLI_ROLLUP_LAG          2                   // Times rollup-lag
 #define CLI_BACKUP_AGE_S        93600               // 26 hours: a day, and time to take one
 
+#define CLI_ERASE_MS            60000               // A backup that copies an archive reads it for long
+
 #define CLI_RELAY_LAG_MS        60000
 
 /*  Every code: X (code). Those of the broker are in 'stele health', /readyz and the metric stele_finding; those of a relay
@@ -42,7 +44,7 @@
     X (redis_away) X (redis_stalled) X (redis_behind) X (redis_rebuilding) \
     X (search_failing) X (search_behind) X (rollup_failing) X (rollup_behind) \
     X (segments_failing) X (segments_behind) X (backup_failing) X (backup_old) X (certificate_expires) \
-    X (seal_failing) X (seal_contradicted) \
+    X (seal_failing) X (seal_contradicted) X (erase_failing) \
     X (producers_expired) X (producers_silent) X (denials) X (rejected) X (losses)
 #define CLI_RELAY_FINDINGS(X) \
     X (relay_unknown) X (relay_away) X (relay_failing) X (relay_disabled) X (relay_dead_letters) X (relay_behind)

@@ -11,7 +11,6 @@
 #include "sqlite/write/ledger_internal.h"
 
 #define VERIFY_MS 250               // Between two checks of the files in idle time
-#define SCRUB_RETRY_MS 1000         // After a scrub that a reader held up
 
 //  Note the result of a step of a checkpoint
 static int
@@ -223,21 +222,6 @@ s_still_in_place (stele_ledger_t *self)
     return stele_ledger_in_place (self);
 }
 
-//  What was erased may be read from the files until this has succeeded
-static int
-s_scrub (stele_ledger_t *self)
-{
-    int64_t now_ms = stele_clock_steady_ms ();
-    if (!self->scrub || now_ms < self->scrub_ms)
-        return 0;
-    self->scrub_ms = now_ms + SCRUB_RETRY_MS;
-    int code = stele_ledger_scrub (self, false);
-    self->scrub = code != 0;
-    if (code == STELE_EIO)
-        return code;
-    return 0;
-}
-
 int
 stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
 {
@@ -251,7 +235,7 @@ stele_ledger_idle (stele_ledger_t *self, int64_t spare_us)
         return STELE_EIO;
     code = s_keep_high_water (self, false);
     if (code == 0)
-        code = s_scrub (self);
+        code = stele_ledger_scrub_step (self);
     if (code)
         return code;
     if (!stele_checkpoint_due (self->checkpoint, spare_us))

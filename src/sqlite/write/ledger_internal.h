@@ -226,6 +226,9 @@ struct stele_ledger {
     stele_recall_t *recall;         // The archive that was read last; NULL: none
     bool scrub;                     // Archives and the log may have contents of erased tasks
     int64_t scrub_ms;               // Monotonic: not again before that
+    int64_t scrub_delay_ms;         // After the last try, 0: it did not fail
+    int64_t scrub_since_ms;         // Monotonic: when it first failed
+    char scrub_error [500];         // Of the first file that could not be scrubbed
 #define STELE_STATEMENT_MEMBER(name, text) sqlite3_stmt *name;
     struct { STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER) } sql;
 #undef STELE_STATEMENT_MEMBER
@@ -326,6 +329,14 @@ void
 //  them; no commit can be made meanwhile. Returns 0 or a code; it may be tried again.
 int
     stele_ledger_scrub (stele_ledger_t *self, bool wait);
+
+//  There is something to remove.
+void
+    stele_ledger_scrub_soon (stele_ledger_t *self);
+
+//  The same as stele_ledger_scrub, without waiting, if it is needed and due. Returns 0, or STELE_EIO: the files of the ledger.
+int
+    stele_ledger_scrub_step (stele_ledger_t *self);
 
 //  At a start: whether there are erased tasks. Sets self->scrub; returns 0 or a code.
 int

@@ -10,8 +10,14 @@
 
 #include <stdio.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "fault/fault.h"
+#include "ledger/erase.h"
 #include "sqlite/write/ledger_internal.h"
+
+#define RETRY_MS 1000               // Between two tries; after each one that failed twice as long,
+#define RETRY_MAX_MS (5 * 60 * 1000)    // at most this
+#define REPORTED_MS 3000            // Followers of the broker read the log for a moment, too
 
 #define DELETE_CHAIN(table, last) STELE_TASK_CHAIN (table, last) "DELETE FROM " table " WHERE position IN (SELECT p FROM c)",
 
@@ -61,10 +67,17 @@ s_delete_erased (stele_ledger_t *self, sqlite3 *db)
     return code;
 }
 
+static void
+s_note (stele_ledger_t *self, const char *text)
+{
+    if (!*self->scrub_error)
+        snprintf (self->scrub_error, sizeof self->scrub_error, "%.490s", text);
+}
+
 static int
 s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
 {
-    stele_refusal_t refusal;
+    stele_refusal_t refusal = { 0 };
     char *path = stele_archive_path (stele_place_path (self->place), year);
     int code = path? 0: STELE_ENO_MEMORY;
     //  A missing one is reported by whatever needs it
@@ -73,8 +86,12 @@ s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
         if (db && !wait)
             sqlite3_busy_timeout (db, 0);
         code = db? s_delete_erased (self, db): refusal.code;
+        if (db && code)
+            stele_refuse (&refusal, code, "archive", "%s: %s", path, code == STELE_EBUSY? "another program reads it": sqlite3_errmsg (db));
         sqlite3_close (db);
     }
+    if (code)
+        s_note (self, refusal.message);
     sqlite3_free (path);
     return code;
 }
@@ -113,6 +130,8 @@ s_scrub_log (stele_ledger_t *self, bool wait)
         sqlite3_busy_timeout (self->db, 0);
     int code = stele_ledger_make_room (self);
     sqlite3_busy_timeout (self->db, busy_ms);
+    if (code)
+        s_note (self, code == STELE_EFULL? "another program reads the write-ahead log of the ledger": self->error);
     return code;
 }
 
@@ -120,10 +139,47 @@ int
 stele_ledger_scrub (stele_ledger_t *self, bool wait)
 {
     int code = STELE_FAULT_CODE (scrub_before);
+    *self->scrub_error = '\0';
     if (code)
         return code;
     int archives = s_scrub_archives (self, wait);
     code = s_scrub_log (self, wait);
     STELE_FAULT (scrub_after);
     return code? code: archives;
+}
+
+void
+stele_ledger_scrub_soon (stele_ledger_t *self)
+{
+    int64_t soon_ms = stele_clock_steady_ms () + RETRY_MS;
+    self->scrub = true;
+    if (self->scrub_ms > soon_ms)
+        self->scrub_ms = soon_ms;
+    if (self->scrub_delay_ms)
+        self->scrub_delay_ms = RETRY_MS;
+}
+
+//  What was erased may be read from the files until this has succeeded
+int
+stele_ledger_scrub_step (stele_ledger_t *self)
+{
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (!self->scrub || now_ms < self->scrub_ms)
+        return 0;
+    int code = stele_ledger_scrub (self, false);
+    self->scrub = code != 0;
+    if (code && self->scrub_delay_ms == 0)
+        self->scrub_since_ms = now_ms;
+    int64_t delay_ms = self->scrub_delay_ms? 2 * self->scrub_delay_ms: RETRY_MS;
+    self->scrub_delay_ms = code == 0? 0: delay_ms < RETRY_MAX_MS? delay_ms: RETRY_MAX_MS;
+    self->scrub_ms = now_ms + (code? self->scrub_delay_ms: RETRY_MS);
+    return code == STELE_EIO? code: 0;
+}
+
+const char *
+stele_ledger_scrub_error (const stele_ledger_t *self, int64_t *since_ms)
+{
+    *since_ms = self->scrub_since_ms;
+    bool failing = self->scrub_delay_ms && stele_clock_steady_ms () - self->scrub_since_ms >= REPORTED_MS;
+    return failing? self->scrub_error: NULL;
 }

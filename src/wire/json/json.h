@@ -83,6 +83,11 @@ char *
 char *
     stele_json_line (const void *packed, size_t size, bool event, size_t *line_size);
 
+/*  The same line of an event without unknown keys ('extra'), from its record, in *text, which has room for *room bytes (malloc; NULL and 0 at first) and grows as
+    needed. 'pack' is scratch. Returns the size of the line, 0: as NULL above. */
+size_t
+    stele_json_event (const stele_record_t *event, stele_pack_t *pack, char **text, size_t *room);
+
 /*  Pack one value of a record: words as text, times as integers, JSON as what it represents; nil for
     NONE.                                                                    */
 void

@@ -347,7 +347,7 @@ s_check (cli_t *self, const args_t *args, const char *path, stele_snapshot_entry
     int64_t age_us = stele_clock_us () - found.newest_us;
     bool old = found.newest_us < 0 || age_us > max_age_us;
     if (found.newest_us < 0)
-        cli_report ("%s has no snapshot that can be restored", path);
+        cli_report ("%s has no snapshot that can be restored: segments do not have archives ('stele backup' takes a snapshot)", path);
     else
     if (old)
         cli_report ("the newest snapshot is %s old, more than %s: look at the log of the broker for backup_failed, and at 'stele "

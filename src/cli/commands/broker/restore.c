@@ -65,6 +65,7 @@ s_print (const cli_t *self, const char *target, const stele_restored_t *restored
             "position", (json_int_t) restored->position, "end", (json_int_t) restored->end,
             "replayed", (json_int_t) restored->replayed, "complete", restored->complete);
         json_object_set_new (line, "archives", json_integer (restored->archives));
+        json_object_set_new (line, "erased", json_integer (restored->erased));
         json_object_set_new (line, "snapshot", *restored->snapshot? json_string (restored->snapshot): json_null ());
         json_dumpf (line, stdout, JSON_COMPACT);
         putchar ('\n');
@@ -76,6 +77,9 @@ s_print (const cli_t *self, const char *target, const stele_restored_t *restored
         cli_format_counted (restored->replayed, "event").text);
     if (restored->archives)
         printf ("%s next to it (%s.archive-YEAR)\n", cli_format_counted (restored->archives, "archive").text, target);
+    if (restored->erased)
+        cli_warn ("%s of it were erased after that moment, and are erased here: an audit event at position %" PRId64 " records it",
+            cli_format_counted (restored->erased, "event").text, restored->position + 1);
     if (!restored->complete)
         cli_warn ("this is not all that the repository has: positions %" PRId64 " to %" PRId64 " are recorded as lost, and the "
             "ledger has a new id, so its backups need another folder", restored->position + 1, restored->end);
