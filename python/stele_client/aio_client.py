@@ -168,7 +168,8 @@ class Client(Operations):
         is sent to another one. _Lost: this node cannot be reached."""
         node, ready = self._nodes.current, asyncio.ensure_future(self._ready.wait())
         patience = min(self._nodes.patience, max(0.0, deadline - time.monotonic()))
-        await asyncio.wait([future, ready], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        waits: List[asyncio.Future[Any]] = [future, ready]
+        await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if not future.done() and not self._watch.connected:
             self._leave()
@@ -179,7 +180,8 @@ class Client(Operations):
     async def _ask_node(self, op: str, request: bytes, deadline: float) -> Answer:
         #   The frames of a correlating REQ socket: a number, the delimiter, the body
         number = struct.pack("=I", next(self._numbers) & 0xffffffff)
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
         sent_at = time.monotonic()
         try:
             if self._nodes.several and not self._watch.connected:
