@@ -20,6 +20,10 @@ tsan_tests = \
     tests/integration/test_stop.py \
     tests/integration/test_streams.py
 
+if WITH_POSTGRESQL
+tsan_tests += tests/log/test_take_over.py
+endif
+
 EXTRA_DIST += tests/tsan/check.sh tests/tsan/suppressions.txt
 
 .PHONY: check-tsan

@@ -1,0 +1,195 @@
+# test_take_over - a node that follows takes over; servers that do not answer
+#
+# This Source Code Form is subject to the terms of the Mozilla Public
+# License, v. 2.0. If a copy of the MPL was not distributed with this
+# file, You can obtain one at https://mozilla.org/MPL/2.0/.
+
+import os
+import signal
+
+import harness
+import test_nodes
+from test_nodes import LEASE
+
+
+class TakeOver(test_nodes.Brokers):
+    def take_over(self, end, lease=LEASE):
+        """The writer ends as 'end' does it, under load; the follower leads. Returns (old, new, acked)."""
+        writer, follower = self.broker("a", lease=lease), self.broker("b", lease=lease)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer, 100)
+        end(writer)
+        self.await_role(follower, "writer")
+        again = self.clients.producer(follower.events, "p", instance=producer.instance, lease_ms=3600000)
+        self.assertEqual(again.welcome["sequence"], producer.acked)
+        self.assertEqual(self.publish(again, 3), position + 3)
+        return writer, follower, again
+
+    def test_follower_leads_when_the_writer_is_killed(self):
+        writer, follower, producer = self.take_over(lambda broker: broker.kill())
+        writer = self.broker("a")
+        self.assertEqual(self.shared(writer)["role"], "follower")
+        position = self.publish(producer, 5)
+        self.await_position(writer, position)
+        self.assert_equal(writer, follower)
+
+    def test_follower_leads_when_the_writer_is_stopped(self):
+        self.take_over(lambda broker: self.assertEqual(broker.stop(), 0))
+
+    def test_writer_that_was_paused_follows(self):
+        subscribers = []
+
+        def pause(broker):
+            subscribers.append(self.clients.subscriber(broker.feed, "task.created/"))
+            subscribers[0].wait_joined()
+            broker.signal(signal.SIGSTOP)
+
+        writer, follower, producer = self.take_over(pause, lease=3000)
+        #   Before it continues, a message waits for it: it must not be acked
+        old = self.clients.dealer(writer.events, "p")
+        old.send({"op": "hello", "protocol": 1, "producer": "late", "instance": "i"})
+        old.send({"op": "publish", "sequence": 1, "events": [
+            {"type": "task.created", "task_id": "late", "title": "T", "description": "", "role": "r"}]})
+        writer.signal(signal.SIGCONT)
+        self.await_role(writer, "follower")
+        self.assertEqual([old.receive()["code"] for _ in range(2)], ["not_writer", "not_writer"])
+        position = self.publish(producer, 5)
+        self.await_position(writer, position)
+        self.assert_equal(writer, follower)
+        self.assertFalse(self.ask(follower, "task.get", task_id="late")["ok"])
+        #   Its feed announces what the other node wrote, and nothing else
+        fed = []
+        while not fed or fed[-1]["position"] < position:
+            fed.append(subscribers[0].next()[1])
+        self.assertEqual([(event["position"], event["task_id"]) for event in fed],
+                         [(event["position"], event["task_id"]) for event in self.events(follower)
+                          if event["type"] == "task.created" and event["position"] >= fed[0]["position"]])
+        self.assertGreaterEqual(position - fed[0]["position"], 7)
+
+    def test_node_that_starts_while_the_servers_are_down_serves_what_it_has(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url())
+        position = self.publish(self.clients.producer(writer.events, "p"), 5)
+        writer.stop()
+        proxy.close()
+        os.remove(os.path.join(proxy.folder, ".s.PGSQL.5432"))
+        writer = self.broker("a", url=proxy.url())
+        self.assertEqual(self.events(writer)[-1]["position"], position)
+        self.assertEqual(self.shared(writer)["role"], "follower")
+        os.symlink(os.path.join(self.pair.primary.folder, ".s.PGSQL.5432"), os.path.join(proxy.folder, ".s.PGSQL.5432"))
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
+
+    def test_tasks_of_a_dead_producer_are_interrupted_once(self):
+        writer, follower = [self.broker(name, lease_grace=1000) for name in "ab"]
+        producer = self.clients.producer(writer.events, "p", lease_ms=4000)
+        position = producer.publish(
+            {"type": "task.created", "task_id": "t", "title": "T", "description": "", "role": "r"},
+            {"type": "task.state_changed", "task_id": "t", "state": "running"})
+        writer.kill()
+        self.await_role(follower, "writer")
+        self.await_position(follower, position + 1)
+        writer = self.broker("a", lease_grace=1000)
+        self.await_position(writer, position + 1)
+        follower.stop()
+        self.await_role(writer, "writer")
+        self.publish(self.clients.producer(writer.events, "q"))
+        interrupted = [event for event in self.events(writer) if event.get("interrupted")]
+        self.assertEqual([(event["task_id"], event["position"]) for event in interrupted], [("t", position + 1)])
+
+
+class Hangs(test_nodes.Brokers):
+    """A server that accepts bytes and answers none, with a time-out that no test reaches."""
+
+    def test_follower_answers_and_stops_meanwhile(self):
+        writer, proxy = self.broker("a"), self.proxy()
+        follower = self.broker("b", url=proxy.url(), shared_log_timeout=LEASE)
+        position = self.publish(self.clients.producer(writer.events, "p"))
+        self.await_position(follower, position)
+        proxy.answers.clear()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        #   These are answers of the actor that follows
+        self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["sequence"], 1)
+        self.assertEqual(self.shared(follower)["role"], "follower")
+        other = self.clients.dealer(follower.events, "q")
+        other.send({"op": "hello", "protocol": 1, "producer": "q", "instance": "i"})
+        self.assertEqual(other.receive()["code"], "not_writer")
+        self.assertEqual(follower.stop(), 0)
+
+    def test_writer_in_doubt_stops_meanwhile(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer)
+        #   Whether it may lead again is not answered
+        proxy.hold_from = b"lead"
+        proxy.cut()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(self.ask(writer, "task.get", task_id="t1")["position"], position)
+        self.assertEqual(writer.stop(), 0)
+        #   It was not acked, and is sent again
+        proxy.close()
+        self.askers.clear()
+        writer = self.broker("a")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance)
+        self.assertEqual(again.welcome["sequence"], 1)
+
+
+    def test_writer_whose_append_is_not_answered_answers_and_stops(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p")
+        position = self.publish(producer)
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        harness.wait_until(lambda: self.shared(writer)["in_doubt"], "the answer of the actor that writes")
+        self.assertEqual(self.shared(writer)["doubts"], 0)
+        #   The answer comes at last
+        proxy.answers.set()
+        self.assertEqual(producer.settle(), position + 1)
+        self.assertFalse(self.shared(writer)["in_doubt"])
+        #   Or not
+        proxy.held.clear()
+        proxy.hold_from = b"append"
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "n"}])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(writer.stop(), 0)
+        proxy.close()
+        self.askers.clear()
+        writer = self.broker("a")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance)
+        self.assertEqual(again.welcome["sequence"], 3)
+
+    def test_writer_whose_signs_of_life_are_not_answered_answers_and_stops(self):
+        for name in ("note", "renew", "resign"):
+            proxy = self.proxy()
+            writer = self.broker(name, url=proxy.url(), shared_log_timeout=LEASE, lease=3000)
+            self.await_role(writer, "writer")
+            proxy.hold_from = b"%s\0" % name.encode()
+            if name != "resign":
+                self.assertTrue(proxy.held.wait(harness.PATIENCE))
+                self.assertEqual(self.shared(writer)["role"], "writer")
+            self.assertEqual(writer.stop(), 0)
+            self.assertTrue(proxy.held.is_set())
+            proxy.close()
+            self.log += "-" + name
+
+    def test_node_that_starts_before_it_is_answered_serves_what_it_has(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        position = self.publish(self.clients.producer(writer.events, "p"), 5)
+        writer.stop()
+        self.askers.clear()
+        proxy.hold_from = b"head"
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        self.assertEqual(self.events(writer)[-1]["position"], position)
+        self.assertIn("has not answered yet", self.shared(writer)["trouble"])
+        proxy.answers.set()
+        self.await_role(writer, "writer")
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
+
+
+if __name__ == "__main__":
+    harness.main()
