@@ -59,6 +59,7 @@ check "a command is recorded" 'is "$(stele run --task shell -- echo hello)" hell
 check "Python" "cd / && /usr/bin/python3 -c 'import stele_client as s; print(s.__file__)' | grep /usr/lib/python3/dist-packages"
 check "a program in C" 'cc $(pkg-config --cflags libstele) -o publish publish_event.c $(pkg-config --libs libstele) && ./publish && stele list'
 check "Redis follows" 'redis-cli --scan | grep -q stele'
+check "a shared log can be configured" 'steled --redis none --shared-log postgres: --check-config'
 check "the broker stops" stop
 echo '# mine' >>/etc/stele/steled.conf
 check "upgrade" apt-get -o APT::Sandbox::User=root install -y --no-install-recommends /packages/*.deb
