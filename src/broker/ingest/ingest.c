@@ -375,7 +375,8 @@ s_loop (stele_ingest_t *self)
             s_command (self);
         if (self->terminated || self->failed)
             break;
-        if (holding) {
+        //  Also since that command: the batch of a shared log may be in doubt now
+        if (self->writer->holding) {
             s_hold (self);
             continue;
         }
@@ -385,7 +386,8 @@ s_loop (stele_ingest_t *self)
         stele_roster_flush_acks (self->writer->roster, stele_ingest_flush_ack, self);
         if (self->writer->lead && !self->failed)
             s_share (self);
-        if (!self->failed)
+        //  Not in a batch that is in doubt: what it stores would be rolled back with it
+        if (!self->failed && !self->writer->open)
             s_upkeep (self, spare_us);
         if (self->writer->redis_mode && spare_us > TICK_MS * 500 && !self->writer->holding)
             stele_writer_update_live_records (self->writer);

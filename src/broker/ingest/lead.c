@@ -155,9 +155,10 @@ s_send (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
     stele_job_result_t result;
-    //  A sign of life, or a note of this node: its failure is that of the next statement
-    if (stele_lead_job_busy (self->job) && stele_lead_job_wait (self->job, STELE_LEAD_PATIENCE_MS)
-    &&  stele_lead_job_take (self->job, &result))
+    //  A sign of life, or a note of this node: its failure is that of the next statement. What an attempt to lead has
+    //  found is for stele_lead_resolve: others may have appended meanwhile.
+    if (stele_lead_job_busy (self->job) && !stele_lead_job_runs (self->job, STELE_JOB_LEAD)
+    &&  stele_lead_job_wait (self->job, STELE_LEAD_PATIENCE_MS) && stele_lead_job_take (self->job, &result))
         stele_lead_take_note (self, &result);
     if (stele_lead_job_busy (self->job))
         return s_wait_longer (writer, NO_OUTCOME);
