@@ -45,7 +45,11 @@ class Outcome(Future[Receipt]):
         self.seen = False
 
     def result(self, timeout: Optional[float] = None) -> Receipt:
-        receipt = super().result(timeout)
+        try:
+            receipt = super().result(timeout)
+        except SteleError:
+            self.seen = True
+            raise
         self.seen = True
         return receipt
 

@@ -127,6 +127,18 @@ class TestPublish(PackageTest):
                 old.publish(stele.task_state_changed(name, "paused"))
         old.close()
 
+    def test_error_that_ended_the_run_is_raised_once(self):
+        publisher = stele.Publisher(self.name("producer"), self.broker.events)
+        publisher.ready()
+        self.broker.signal(signal.SIGSTOP)
+        self.addCleanup(self.broker.signal, signal.SIGCONT)
+        outcome = publisher.send(stele.task_created(self.name("task"), "t", "", "r"))
+        with publisher._changed:
+            publisher._dialog.fail(stele.Fenced("fenced", "another instance"))
+        with self.assertRaises(stele.Fenced):
+            outcome.result(60)
+        publisher.close()
+
     def test_no_broker_is_a_timeout(self):
         publisher = stele.Publisher("p", "ipc://%s/no-broker" % self.folder)
         with self.assertRaises(stele.BrokerTimeout):
