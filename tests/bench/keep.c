@@ -92,15 +92,22 @@ s_beside_backup (bench_t *self, bench_broker_t *broker, bool backup, double *wal
     bench_broker_rest (broker);
     bench_loader_t *loader = bench_loader_start (&load, broker->events);
     double begin = bench_now ();
+    double ended = 0;
     pid_t pid = backup? s_stele (self, (const char *const []) { "--requests", broker->requests, "--timeout", "600000", "backup", NULL }): 0;
     bench_loader_go (loader);
     for (double until = begin + BACKUP_SECONDS; bench_now () < until; usleep (200000)) {
         double bytes = s_size (LEDGER "-wal");
         *wal = bytes > *wal? bytes: *wal;
+        siginfo_t info = { .si_pid = 0 };
+        if (backup && ended == 0 && waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid)
+            ended = bench_now ();
     }
     bench_load_result_t result = bench_loader_finish (&loader);
-    if (backup)
+    if (backup) {
         *backup_s = s_wait (pid, begin).seconds;
+        if (ended > 0)
+            *backup_s = ended - begin;
+    }
     return result;
 }
 

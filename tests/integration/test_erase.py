@@ -4,6 +4,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import contextlib
 import glob
 import hashlib
 import json
@@ -284,6 +285,32 @@ class Archived(EraseTest, ArchiveTest):
         self.restart()
 
 
+class Missing(EraseTest, ArchiveTest):
+    tasks = 2
+
+    def test_archive_that_is_missing_is_cleaned_when_it_is_back(self):
+        time = BASE + 30 * DAY
+        self.producer("old").publish(*life("old", "old-session", time=time), end("old", time=time))
+        self.archivable.add("old")
+        self.archive()
+        #   Without its log, it can be moved
+        self.broker.stop()
+        archive, = [path for path in self.archives() if self.found(path)]
+        with contextlib.closing(sqlite3.connect(archive)) as db:
+            self.assertEqual(db.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone(), (0, 0, 0))
+        self.restart("--archive-after", "90d")
+        #   Returns to the ledger, and leaves a copy there
+        self.producer("late").publish(output("old", "late"))
+        aside = os.path.join(self.folder, "aside")
+        os.rename(archive, aside)
+        self.erase("old")
+        harness.wait_until(lambda: archive + ": it is missing" in self.ask("stats")["ingest"].get("erase_error", ""), "the failure")
+        self.assertTrue(self.found(aside))
+        os.rename(aside, archive)
+        harness.wait_until(lambda: not self.found(archive), "the archive that is back")
+        harness.wait_until(lambda: "erase_error" not in self.ask("stats")["ingest"], "the end of the failure")
+
+
 class ReadOrAway(EraseTest, ArchiveTest):
     tasks = 2
 
@@ -326,6 +353,7 @@ class ReadOrAway(EraseTest, ArchiveTest):
         ledger = os.path.basename(self.broker.ledger)
         harness.wait_until(lambda: set(self.found(self.broker.ledger)) <= {ledger}, "the archive that was away, and the rest")
         harness.wait_until(lambda: "erase_error" not in self.ask("stats")["ingest"], "the end of the failure")
+        self.broker.wait_line("are gone from all files")
         #   Once, however often it was tried
         self.assertEqual((self.broker.log().count("are still in a file, retrying: "), self.broker.log().count("are gone from all files")),
                          (1, 1), self.broker.log())

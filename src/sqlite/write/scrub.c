@@ -18,6 +18,7 @@
 #define RETRY_MS 1000               // Between two tries; after each one that failed twice as long,
 #define RETRY_MAX_MS (5 * 60 * 1000)    // at most this
 #define REPORTED_MS 3000            // Followers of the broker read the log for a moment, too
+#define READERS_MS 50               // They are waited for so long: under many requests, some reader is always there
 
 #define DELETE_CHAIN(table, last) STELE_TASK_CHAIN (table, last) "DELETE FROM " table " WHERE position IN (SELECT p FROM c)",
 
@@ -80,8 +81,11 @@ s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
     stele_refusal_t refusal = { 0 };
     char *path = stele_archive_path (stele_place_path (self->place), year);
     int code = path? 0: STELE_ENO_MEMORY;
-    //  A missing one is reported by whatever needs it
-    if (path && access (path, F_OK) == 0) {
+    //  A missing one is reported by whatever needs it, but is not clean when it is put back
+    if (path && access (path, F_OK) != 0)
+        code = wait? 0: stele_refuse (&refusal, STELE_EUNAVAILABLE, "archive", "%s: it is missing", path);
+    else
+    if (path) {
         sqlite3 *db = stele_archive_open (path, self->file_mode, NULL, &refusal);
         if (db && !wait)
             sqlite3_busy_timeout (db, 0);
@@ -127,11 +131,11 @@ s_scrub_log (stele_ledger_t *self, bool wait)
 {
     int busy_ms = (int) stele_sql_integer (self->db, "PRAGMA busy_timeout", 0);
     if (!wait)
-        sqlite3_busy_timeout (self->db, 0);
+        sqlite3_busy_timeout (self->db, READERS_MS);
     int code = stele_ledger_make_room (self);
     sqlite3_busy_timeout (self->db, busy_ms);
     if (code)
-        s_note (self, code == STELE_EFULL? "another program reads the write-ahead log of the ledger": self->error);
+        s_note (self, code == STELE_EFULL? "the write-ahead log of the ledger is being read": self->error);
     return code;
 }
 
