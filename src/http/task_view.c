@@ -55,6 +55,7 @@ struct http_task_view {
     zhash_t *records;               // s_record_t of this round by s_print_key; NULL: no round
     s_request_t *requests;          // Of this round
     size_t left;                    // Of them, not answered yet
+    bool failed;                    // One of them, or it could not be sent
     int64_t position;               // Changes up to this are in the round
     int64_t begun_ms;
 };
@@ -226,12 +227,27 @@ s_send_shared (http_task_view_t *self, http_stream_t *stream, s_block_t **block)
     }
 }
 
+//  These changes are its own, and in a later round
+static void
+s_keep (http_stream_t *stream, zhash_t *changed)
+{
+    zlist_t *ids = zhash_keys (changed);
+    for (char *id = zlist_first (ids); id; id = zlist_next (ids))
+        zhash_insert (stream->changed, id, stream);
+    zlist_destroy (&ids);
+}
+
 static void
 s_end_round (http_task_view_t *self)
 {
     s_block_t *block = NULL;
     for (http_stream_t *stream = self->streams; stream; stream = stream->next) {
         size_t unread = http_conn_unread (stream->conn);
+        zhash_t *changed = stream->sending_shared? self->sending: stream->sending;
+        //  Else what was not answered would be missing until it changes again
+        if (self->failed && changed)
+            s_keep (stream, changed);
+        else
         if (stream->sending_shared)
             s_send_shared (self, stream, &block);
         else
@@ -278,6 +294,7 @@ s_send_statuses (http_task_view_t *self, stele_pack_t *pack, size_t mark, size_t
     stele_pack_map_end (pack);
     int64_t token = http_upstream_send (self->server->upstream, pack, actor, FETCH_MS, s_on_statuses, request, &refusal);
     if (token < 0) {
+        self->failed = true;
         free (request);
         return false;
     }
@@ -367,6 +384,8 @@ s_on_statuses (void *arg, const void *answer, size_t size, const stele_refusal_t
     if (!refusal && http_reply_check (answer, size, &error) == 0
     &&  stele_scan_find (answer, size, "statuses", &statuses, &statuses_size).kind == STELE_SCAN_ARRAY)
         s_take_statuses (self, request, stele_scan_start (statuses, statuses_size));
+    else
+        self->failed = true;
     if (--self->left == 0)
         s_end_round (self);
 }
@@ -419,20 +438,11 @@ s_add_shared (http_task_view_t *self, http_stream_t *stream, http_stream_t **fet
     return asked;
 }
 
-//  It has changes of its own, or cannot be sent anything now: those of the shared set are its own from now on
-static void
-s_keep_shared (const http_task_view_t *self, http_stream_t *stream)
-{
-    zlist_t *ids = zhash_keys (self->sending);
-    for (char *id = zlist_first (ids); id; id = zlist_next (ids))
-        zhash_insert (stream->changed, id, stream);
-    zlist_destroy (&ids);
-}
-
 static void
 s_begin_round (http_task_view_t *self, int64_t position, int64_t now_ms)
 {
     self->records = zhash_new ();
+    self->failed = false;
     self->begun_ms = now_ms;
     self->position = position;
     self->sending = self->shared;
@@ -458,8 +468,9 @@ http_task_view_tick (http_task_view_t *self, http_stream_t *streams, int64_t pos
         bool alone = shares && zhash_size (stream->changed) == 0 && may_send;
         if (alone)
             room = s_add_shared (self, stream, &fetched);
+        //  It has changes of its own, or cannot be sent anything now: those of the shared set are its own from now on
         if (shares && !(alone && (room || stream->sending_shared)))
-            s_keep_shared (self, stream);
+            s_keep (stream, self->sending);
         if (!alone && may_send)
             room = s_add (self, stream);
     }

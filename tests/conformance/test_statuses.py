@@ -30,14 +30,19 @@ class Statuses(harness.BrokerTest):
         names = [self.name("task-%d" % number) for number in range(5)]
         self.publish(*[created(name, title=name) for name in names], changed(names[1], "running"), changed(names[2], "passed"))
         wanted = [names[3], names[1], "none", names[2], names[3]]
-        answer = self.statuses(*wanted)
+
+        #   If Redis does not answer in 50 ms, the ledger does
+        def of_redis(request):
+            return harness.wait_until(lambda: [answer for answer in [request()] if {one["source"] for one in answer if "error" not in one}
+                                               == {"redis"}], "an answer from Redis")[0]
+        answer = of_redis(lambda: self.statuses(*wanted))
         self.assertEqual([one["task_id"] for one in answer], wanted)
         for task, status in zip(wanted, answer):
             if task == "none":
                 self.assertEqual(status, {"task_id": "none", "error": self.refused("task.status", task_id="none")})
             else:
-                self.assertEqual(self.without_times(status), self.without_times(self.ask("task.status", task_id=task)))
-                self.assertEqual(status["source"], "redis")
+                one, = of_redis(lambda: [self.ask("task.status", task_id=task)])
+                self.assertEqual(self.without_times(status), self.without_times(one))
 
     def test_as_many_as_allowed_are_answered_and_more_refused(self):
         names = [self.name("task-%d" % number) for number in range(MOST)]

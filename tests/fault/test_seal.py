@@ -23,7 +23,7 @@ from test_export import generated
 harness.BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
 
 #   What the seals do not cover (doc/PROOF.md, "What it does not prove"), and texts that no event uses
-UNPROVEN = {"commits", "producers", "producer_fences", "rejected_events", "followers", "losses", "meta", "words",
+UNPROVEN = {"commits", "settled", "producer_rows", "producer_fences", "rejected_events", "followers", "losses", "meta", "words",
             "dictionaries", "vocabulary", "owner", "replaced"}
 
 

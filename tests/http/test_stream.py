@@ -6,12 +6,15 @@
 
 import json
 import random
+import signal
 import socket
 import threading
+import time
 import unittest
 
 import harness
 import web
+from client import created
 
 
 class Streams(web.WebTest):
@@ -271,6 +274,25 @@ class Streams(web.WebTest):
         after = counts()
         self.assertEqual(after.get("task.status", 0), before.get("task.status", 0))
         self.assertLess(after["task.statuses"] - before.get("task.statuses", 0), 20)
+
+    def test_change_whose_request_failed_comes_later(self):
+        stream, open_stream = (self.stream("/v1/stream?view=tasks" + more) for more in ("&states=queued", ""))
+        peer, names = self.producer(), [self.name("t%d" % number) for number in range(2)]
+        for one in (stream, open_stream):
+            self.expect(one, "hello")
+        peer.publish(created(names[0]))
+        for one in (stream, open_stream):
+            self.assertEqual(self.expect(one)["task_id"], names[0])
+        #   Known to the server, which requests it up to a second later, and waits for 5 s
+        peer.publish(created(names[1]))
+        time.sleep(0.1)
+        self.broker.signal(signal.SIGSTOP)
+        try:
+            time.sleep(7)
+        finally:
+            self.broker.signal(signal.SIGCONT)
+        for one in (stream, open_stream):
+            self.assertEqual(self.expect(one)["task_id"], names[1])
 
     def test_many_changed_tasks_are_a_number(self):
         start = self.publish(1)

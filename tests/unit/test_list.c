@@ -326,6 +326,26 @@ test_reader_list_searches_of_the_past_find_the_same_on_every_path (void **state)
         free (expected [i / 2] [i % 2]);
 }
 
+//  The index knows these few: a page has them, however small it is, and wherever reading in order begins
+static void
+test_reader_list_small_pages_of_searches_are_filled (void **state)
+{
+    fixture_t *self = *state;
+    stele_reader_bounds_t bounds = { .units = 100000, .search_units = 4500, .touched = 2000 };
+    s_fill_and_index (self);
+    stele_reader_set_bounds (self->reader, &bounds);
+    for (int order = 0; order < STELE_ORDER_COMPLETED_DESC; order++)
+        for (int64_t limit = 1; limit <= 12; limit++) {
+            stele_filter_t filter = { .search = { "title 39", 8 }, .order = (stele_order_t) order, .limit = limit };
+            stele_page_t next;
+            json_t *ids = json_array ();
+            assert_int_equal (stele_reader_tasks (self->reader, &filter, s_add_id, ids, &next), 0);
+            assert_int_equal (json_array_size (ids), limit < 11? limit: 11);
+            assert_false (next.cut);
+            json_decref (ids);
+        }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown (name, fixture_new, fixture_destroy)
 
 int
@@ -338,6 +358,7 @@ main (void)
         TEST (test_reader_list_cursor_passes_over_what_is_new),
         TEST (test_reader_list_row_function_ends_the_read),
         cmocka_unit_test_setup_teardown (test_reader_list_searches_find_the_same_on_every_path, fixture_new, s_destroy),
+        cmocka_unit_test_setup_teardown (test_reader_list_small_pages_of_searches_are_filled, fixture_new, s_destroy),
         cmocka_unit_test_setup_teardown (test_reader_list_searches_of_the_past_find_the_same_on_every_path, fixture_new, s_destroy)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

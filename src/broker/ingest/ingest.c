@@ -428,6 +428,7 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     const stele_lead_t *lead = self->writer->lead;
     if (streq (self->settings->interrupted, "all") && stele_lead_is_cold (lead) && !self->writer->holding)
         interrupted = stele_writer_interrupt_all (self->writer);
+    stele_lead_serve (self->writer->lead);
     //  The loop resolves a doubt
     if (stele_lead_in_doubt (lead))
         interrupted = 0;

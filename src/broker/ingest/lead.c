@@ -31,7 +31,15 @@ stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->log = log;
     self->job = stele_lead_job_new (log);
     self->append_us = stele_histogram_new ();
+    self->patience_ms = settings->shared_log_timeout_ms + STELE_LEAD_PATIENCE_MS;
     return self;
+}
+
+void
+stele_lead_serve (stele_lead_t *self)
+{
+    if (self)
+        self->patience_ms = STELE_LEAD_PATIENCE_MS;
 }
 
 void
@@ -127,16 +135,25 @@ s_doubt (stele_writer_t *writer, const char *why)
     return s_wait_longer (writer, why);
 }
 
-//  The log has the batch. If the ledger cannot take it now ('stored', an error), it folds it later.
+//  The log has the batch. If the ledger cannot take it now, it folds it later.
 static int
-s_appended (stele_lead_t *self, int stored)
+s_appended (stele_lead_t *self)
 {
     stele_histogram_record (self->append_us, stele_clock_steady_us () - self->sent_us);
     stele_batch_advance (&self->batch, &self->end);
     self->alive_ms = stele_clock_steady_ms ();
     self->in_doubt = false;
     self->ahead = true;
-    return stored? stored: 1;
+    return self->stored? self->stored: 1;
+}
+
+//  The ledger notes that it has the open batch, unless it has failed for it already
+static void
+s_mark (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    if (self->stored == 0)
+        self->stored = stele_fold_mark (writer->ledger, &self->batch);
 }
 
 //  Whether the server confirms it soon, or stands still: a thread waits for that, so that this actor answers requests
@@ -163,18 +180,18 @@ s_send (stele_writer_t *writer)
     if (stele_lead_job_busy (self->job))
         return s_wait_longer (writer, NO_OUTCOME);
     self->sent_us = stele_clock_steady_us ();
-    if (!stele_shared_log_settled (self->log, STELE_LEAD_PATIENCE_MS))
+    if (!stele_shared_log_settled (self->log, self->patience_ms))
         return s_leave_to_job (writer, false);
     int code = stele_shared_log_send (self->log, &self->batch);
-    int stored = code? 0: stele_fold_mark (writer->ledger, &self->batch);
-    if (code == 0 && stored == 0)
-        stored = stele_ledger_flush (writer->ledger);
     if (code == 0) {
-        code = stele_shared_log_poll (self->log, STELE_LEAD_PATIENCE_MS);
+        s_mark (writer);
+        if (self->stored == 0)
+            self->stored = stele_ledger_flush (writer->ledger);
+        code = stele_shared_log_poll (self->log, self->patience_ms);
         if (code == 0)
             return s_leave_to_job (writer, true);
     }
-    return code == 1? s_appended (self, stored): s_doubt (writer, stele_shared_log_error (self->log));
+    return code == 1? s_appended (self): s_doubt (writer, stele_shared_log_error (self->log));
 }
 
 //  Free what the last batch needed, and compress what the open one decided. 1, 0 if that is nothing, or a code.
@@ -191,6 +208,7 @@ s_prepare (stele_writer_t *writer)
     if (count == 0)
         return 0;
     free (self->frame);
+    self->stored = 0;
     self->batch = (stele_batch_t) {
         .last = stele_ledger_last (writer->ledger), .time_us = writer->commit_us, .format = STELE_BATCH_FORMAT
     };
@@ -295,8 +313,10 @@ s_resume (stele_writer_t *writer, const stele_job_result_t *result)
         return s_send (writer);
     }
     //  Its number was not known before
-    if (result->code == 1)
-        return s_appended (self, stele_fold_mark (writer->ledger, &self->batch));
+    if (result->code == 1) {
+        s_mark (writer);
+        return s_appended (self);
+    }
     s_doubt (writer, stele_shared_log_error (self->log));
     stele_lead_job_start (self->job, STELE_JOB_LEAD, NULL);
     return STELE_EUNAVAILABLE;
@@ -347,9 +367,8 @@ stele_lead_resolve (stele_writer_t *writer)
             self->batch.number);
         self->end = head.end;
         self->ahead = true;
-        //  Again: it may have failed when the batch was sent
-        int stored = stele_fold_mark (writer->ledger, &self->batch);
-        return stored? stored: 1;
+        s_mark (writer);
+        return self->stored? self->stored: 1;
     }
     if (s_is_end (&head.end, self->end.number, self->end.hash)) {
         stele_log_info ("doubt_resolved", "shared log: batch %" PRId64 " was not appended, and is appended again",

@@ -71,6 +71,10 @@ bool
 int
     stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal);
 
+/*  The start is over: from now on the actor answers requests, and does not wait long for an append. */
+void
+    stele_lead_serve (stele_lead_t *self);
+
 /*  In the open batch, before its commit: append it. Returns 0; STELE_EUNAVAILABLE: in doubt; a storage error. */
 int
     stele_lead_append (stele_writer_t *writer);

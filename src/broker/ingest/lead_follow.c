@@ -342,7 +342,9 @@ stele_lead_tick (stele_writer_t *writer, bool drained)
         return code;
     if (self->leads)
         return s_live (writer, drained);
-    code = s_fold (writer, stele_shared_log_safe (self->log));
+    int64_t safe = stele_shared_log_safe (self->log);
+    //  To connect is for a job
+    code = stele_shared_log_fd (self->log) < 0? 0: s_fold (writer, safe);
     int64_t now_ms = stele_clock_steady_ms ();
     if (self->end.number >= self->known)
         self->current_ms = now_ms;
@@ -451,6 +453,7 @@ stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
     stele_lead_t *self = writer->lead;
     stele_log_head_t head;
     bool may = strcmp (writer->settings->role, "auto") == 0;
+    self->current_ms = stele_clock_steady_ms ();
     self->fold = stele_fold_new (writer->ledger);
     int code = stele_ledger_share (writer->ledger);
     if (code)

@@ -33,9 +33,11 @@ struct stele_lead {
     bool cold;                      // It led at its start, and no other node led just before
     bool replicated;                // Commits of PostgreSQL waited for a standby when this node began to lead
     bool expired;                   // As of the last look at the head: no node leads
+    int64_t patience_ms;            // For PostgreSQL, before a thread waits for it: at a start, as long as an append may take
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch
     void *frame;                    // Its bytes
+    int stored;                     // Code of the ledger for the rows of the open batch: it may have rolled them back by itself
     int64_t sent_us;                // Steady clock: the open batch was to be sent
     int64_t doubts;
     int64_t known;                  // Number of the last batch of the log, as of the last look at the head

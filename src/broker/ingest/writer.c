@@ -393,7 +393,11 @@ s_finish (stele_writer_t *self, int code)
     }
     stele_roster_commit (self->roster);
     if (self->doubted_tail) {
-        self->later = *self->doubted_tail;
+        //  Behind those that wait already, since storage failed while they were taken
+        stele_input_t **later = &self->later;
+        while (*later)
+            later = &(*later)->next;
+        *later = *self->doubted_tail;
         *self->doubted_tail = NULL;
         self->doubted_tail = NULL;
     }

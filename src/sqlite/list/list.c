@@ -18,8 +18,6 @@
 #include "sqlite/list/by_text.h"
 #include "sqlite/list/by_zone.h"
 
-#define WORTHWHILE 4                // A page of a search is worth its work if it is filled to this part
-
 //  In the order of the list: each task is tested until the page is full, or the work is done
 static void
 s_find_in_order (reader_page_t *page)
@@ -41,8 +39,8 @@ s_find_in_order (reader_page_t *page)
 }
 
 //  The index for searches collects all matches of the beginning of a word before it returns the first. If much of the ledger
-//  matches, reading the tasks in order finds the page sooner. So a part of the work is tried: true if it fills the page, or if
-//  all of the work fills enough of it and was done; false, with nothing found, if the index should be asked.
+//  matches, reading the tasks in order finds the page sooner. So a part of the work is tried, and all of it if that should fill
+//  the page: true if it is full, or has all; false, with nothing found, if the index should be asked.
 static bool
 s_find_wide (reader_page_t *page)
 {
@@ -57,10 +55,14 @@ s_find_wide (reader_page_t *page)
         return true;
     int64_t found = skip - page->skip + (int64_t) page->entries.count;
     reader_page_restart (page, units, skip);
-    if (found * part < (skip + page->query->limit) / WORTHWHILE)
+    if (found * part <= skip + page->query->limit)
         return false;
     s_find_in_order (page);
-    return true;
+    if (!page->cut || page->reader->status || page->entries.count > (size_t) page->query->limit)
+        return true;
+    //  Few others match: the index has them all
+    reader_page_restart (page, units, skip);
+    return false;
 }
 
 static int
