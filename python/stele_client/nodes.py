@@ -20,7 +20,7 @@ PAUSE_MAX_S = 1.0
 
 #   Requests that only read: they may be executed twice
 READS = ("ping", "info", "stats", "get", "list", "read", "status", "statuses", "history", "outputs", "metrics", "stuck", "commands",
-         "times", "tasks", "storage")
+         "times", "tasks", "series", "storage")
 
 
 def split(endpoints: str) -> List[str]:

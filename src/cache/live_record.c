@@ -71,10 +71,20 @@ s_is_holder (const stele_live_source_t *source, const redisReply *reply)
         && (!reply->str [size] || reply->str [size] == ' ');
 }
 
+static const s_wanted_t *
+s_find (const stele_live_t *self, const char *task_id, size_t size)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->wanted [i].size == size && memcmp (self->wanted [i].task_id, task_id, size) == 0)
+            return &self->wanted [i];
+    return NULL;
+}
+
+//  Redis is asked for each once: it makes all answers before it sends the first
 void
 stele_live_expect (stele_live_t *self, const char *task_id, size_t size)
 {
-    if (self->count == STELE_LIVE_EXPECTED || self->asked || size > STELE_LIMIT_ID)
+    if (self->count == STELE_LIVE_EXPECTED || self->asked || size > STELE_LIMIT_ID || s_find (self, task_id, size))
         return;
     s_wanted_t *wanted = &self->wanted [self->count++];
     memcpy (wanted->task_id, task_id, size);
@@ -140,15 +150,6 @@ s_ask (stele_live_t *self, const stele_live_source_t *source)
         self->position = -1;
         self->retry_ms = stele_clock_steady_ms () + RETRY_MS;
     }
-}
-
-static const s_wanted_t *
-s_find (const stele_live_t *self, const char *task_id, size_t size)
-{
-    for (size_t i = 0; i < self->count; i++)
-        if (self->wanted [i].size == size && memcmp (self->wanted [i].task_id, task_id, size) == 0)
-            return &self->wanted [i];
-    return NULL;
 }
 
 //  A record that cannot be parsed counts as missing: the ledger has it

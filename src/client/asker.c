@@ -42,8 +42,8 @@ stele_asker_destroy (stele_asker_t **self_p)
 static bool
 s_reads (const void *request, size_t size)
 {
-    static const char *const reads [] = { "ping", "info", "stats", ".get", ".list", ".read", ".status", ".history", ".outputs",
-        ".metrics", ".stuck", ".commands", ".times", ".tasks" };
+    static const char *const reads [] = { "ping", "info", "stats", ".get", ".list", ".read", ".status", ".statuses",
+        ".history", ".outputs", ".metrics", ".stuck", ".commands", ".times", ".tasks", ".series", "storage" };
     char op [64];
     stele_map_t map;
     if (stele_map_open (&map, request, size) != 0 || !stele_map_text (&map, "op", op, sizeof op))
