@@ -273,7 +273,6 @@ class LedBetween(test_nodes.Brokers):
         harness.wait_until(lambda: self.shared(writer)["in_doubt"], "doubt")
         self.lead_between()
         proxy.answers.set()
-        self.await_role(writer, "writer")
         harness.wait_until(lambda: not self.shared(writer)["in_doubt"], "the end of the doubt")
         position = self.clients.producer(writer.events, "r").publish(*outputs(5))
         events = self.ask(writer, "events.read", after=0, limit=1000)
