@@ -5,10 +5,13 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import os
+import random
 import signal
 
+import client
 import harness
 import test_nodes
+import zmq
 from test_nodes import LEASE
 
 
@@ -189,6 +192,95 @@ class Hangs(test_nodes.Brokers):
         proxy.answers.set()
         self.await_role(writer, "writer")
         self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
+
+
+class LedBetween(test_nodes.Brokers):
+    """The writer loses its connection. While it waits for the answer whether it leads again, another node has led."""
+
+    def lose_connection(self):
+        proxy = self.proxy()
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        self.publish(producer)
+        proxy.hold_from = b"lock\0SELECT"
+        proxy.cut()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        return proxy, writer, producer
+
+    def lead_between(self):
+        """Returns the position of the last event of the other node, which has stopped."""
+        other = self.broker("b")
+        self.await_role(other, "writer")
+        position = self.publish(self.clients.producer(other.events, "q", lease_ms=3600000), 3)
+        self.assertEqual(other.stop(), 0)
+        self.askers.pop(other.requests)
+        return position
+
+    def test_message_that_comes_with_the_answer_is_decided_after_what_the_other_node_wrote(self):
+        proxy, writer, producer = self.lose_connection()
+        position = self.lead_between()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        proxy.answers.set()
+        #   The writer has read its producers again: this one is not connected to it any more
+        self.assertEqual(producer.receive()["op"], "error")
+        again = self.clients.producer(writer.events, "p", instance=producer.instance, lease_ms=3600000)
+        self.assertEqual(again.welcome["sequence"], 1)
+        self.assertEqual(again.publish({"type": "task.updated", "task_id": "t1", "model": "m"}), position + 1)
+        other = self.broker("b")
+        self.await_position(other, position + 1)
+        self.assert_equal(writer, other)
+
+    def test_stop_while_an_append_is_late(self):
+        proxy, writer, _ = self.lose_connection()
+        position = self.lead_between()
+        #   It leads again, and has to fold. What arrives meanwhile is taken as the first step of the stop.
+        proxy.held.clear()
+        proxy.hold_from = b"page\0"
+        proxy.answers.set()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        asker = self.clients.keep(client.Peer(self.clients.context, zmq.DEALER, writer.requests))
+        for request in ({"op": "publish", "producer": "late", "events": [
+                {"type": "task.created", "task_id": "late", "title": "T", "description": "", "role": "r"}]},
+                {"op": "task.get", "task_id": "t1"}):
+            asker.socket.send_multipart([b"", client.pack(request)])
+        self.assertTrue(client.unpack(asker.receive_frames()[1])["ok"])
+        writer.signal(signal.SIGTERM)
+        writer.wait_line("stopping")
+        proxy.held.clear()
+        proxy.hold_from = b"\0append\0"
+        proxy.answers.set()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(writer.wait(), 0)
+        proxy.close()
+        #   The log has the batch once
+        self.askers.clear()
+        writer = self.broker("a")
+        self.await_role(writer, "writer")
+        self.assertEqual([event["position"] for event in self.events(writer) if event.get("task_id") == "late"], [position + 1])
+        self.assertEqual(self.publish(self.clients.producer(writer.events, "q")), position + 2)
+
+    def test_what_a_batch_in_doubt_teaches_is_not_rolled_back_with_it(self):
+        words = ["%x" % (number * number) for number in range(1000, 1500)]
+        choice = random.Random(1).choice
+
+        def outputs(count):
+            return [{"type": "task.output_added", "task_id": "t1", "output_type": "stdout",
+                     "content": " ".join(choice(words) for _ in range(150))} for _ in range(count)]
+
+        proxy, writer, producer = self.lose_connection()
+        #   Enough for a dictionary
+        producer.send_events(outputs(350))
+        harness.wait_until(lambda: self.shared(writer)["in_doubt"], "doubt")
+        self.lead_between()
+        proxy.answers.set()
+        harness.wait_until(lambda: not self.shared(writer)["in_doubt"], "the end of the doubt")
+        position = self.clients.producer(writer.events, "r").publish(*outputs(5))
+        events = self.ask(writer, "events.read", after=0, limit=1000)
+        self.assertTrue(events["ok"], events)
+        self.assertEqual(events["events"][-1]["position"], position)
+        self.assertEqual(writer.stop(), 0)
+        self.askers.clear()
+        self.assertEqual(self.ask(self.broker("a"), "events.read", after=0, limit=1000), events)
 
 
 if __name__ == "__main__":

@@ -424,6 +424,7 @@ s_doubt (stele_writer_t *self)
 int
 stele_writer_commit (stele_writer_t *self)
 {
+    assert (!stele_lead_in_doubt (self->lead));
     int code = 0;
     if (self->open) {
         int64_t begun_ns = stele_clock_steady_ns ();
