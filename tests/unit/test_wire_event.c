@@ -802,7 +802,8 @@ test_wire_event_line_from_the_record_is_that_of_the_packed_form (void **state)
         stele_record_set_integer (self->record, STELE_TIME, times [i]);
         s_same_line (self, &line, &room);
     }
-    stele_record_set_json (self->record, STELE_DETAILS, "{\"b\":[1.5,{\"time\":7}], \"a\":{\"$bin\":\"AAE=\"}}", 45);
+    static const char details [] = "{\"b\":[1.5,{\"time\":7}], \"a\":{\"$bin\":\"AAE=\"}}";
+    stele_record_set_json (self->record, STELE_DETAILS, details, sizeof details - 1);
     s_same_line (self, &line, &room);
     stele_record_set_json (self->record, STELE_DETAILS, "{\"a\":", 5);      // A damaged ledger
     stele_record_set_word (self->record, STELE_STATE, STELE_VOCABULARY_TASK_STATE, 99);
