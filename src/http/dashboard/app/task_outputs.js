@@ -4,7 +4,7 @@
 // License, v. 2.0. If a copy of the MPL was not distributed with this
 // file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
-import { html, useCallback, useEffect, useMemo, useRef, useState } from "./lib.js";
+import { html, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./lib.js";
 import { ansiLines } from "./ansi.js";
 import { idPath } from "./api.js";
 import { bytes, num } from "./format.js";
@@ -110,7 +110,8 @@ export function Outputs({ id, low, high, live }) {
     const after = useCallback(() => step(async (self) => {
         self.lines = linesOf(await self.window.after(), [...self.lines]);
         const { scrollTop, clientHeight, scrollHeight } = box.current;
-        self.toEnd = follow && scrollTop + clientHeight > scrollHeight - 2 * ROW;       // Not while someone reads further up
+        // Not while someone reads further up; what is to go to the end is not drawn yet
+        self.toEnd ||= follow && scrollTop + clientHeight > scrollHeight - 2 * ROW;
     }), [follow]);
     const before = () => step(async (self) => {
         const older = await self.window.before();
@@ -140,7 +141,8 @@ export function Outputs({ id, low, high, live }) {
         else if (!state.begun && first === 0)
             before();
     };
-    useEffect(() => {
+    // At once: a later effect of the state before could take what is meant for the next one
+    useLayoutEffect(() => {
         const self = run.current;
         if (self?.toEnd)
             box.current.scrollTop = box.current.scrollHeight;
