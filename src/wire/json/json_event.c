@@ -54,12 +54,9 @@ s_write_packed (stele_json_writer_t *self, int field, const stele_value_t *value
 {
     int64_t time_us;
     char text [32];
-    stele_pack_clear (pack);
-    stele_value_pack (value, pack);
-    if (stele_pack_failed (pack))
+    stele_scan_t scan;
+    if (stele_json_pack_value (self, value, pack, &scan))
         return STELE_ENO_MEMORY;
-    stele_scan_t scan = stele_scan_start (stele_pack_data (pack), stele_pack_size (pack));
-    self->end = scan.end;
     if (field != STELE_TIME || stele_time_unpack (scan.next, (size_t) (scan.end - scan.next), &time_us))
         return stele_json_write_value (self, &scan, 1, false);
     stele_time_print (time_us, text, sizeof text);

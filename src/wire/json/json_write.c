@@ -303,6 +303,18 @@ s_by_name (const void *one, const void *other)
     return strcmp (stele_field_name (*(const stele_field_t *) one), stele_field_name (*(const stele_field_t *) other));
 }
 
+int
+stele_json_pack_value (stele_json_writer_t *self, const stele_value_t *value, stele_pack_t *pack, stele_scan_t *scan)
+{
+    stele_pack_clear (pack);
+    stele_value_pack (value, pack);
+    if (stele_pack_failed (pack))
+        return STELE_ENO_MEMORY;
+    *scan = stele_scan_start (stele_pack_data (pack), stele_pack_size (pack));
+    self->end = scan->end;
+    return 0;
+}
+
 //  JSON text is copied without parsing
 static int
 s_write_field (stele_json_writer_t *self, const stele_value_t *value, stele_pack_t *pack)
@@ -315,12 +327,9 @@ s_write_field (stele_json_writer_t *self, const stele_value_t *value, stele_pack
         stele_json_write_string (self, value->size? value->text: "", value->size);
         return 0;
     }
-    stele_pack_clear (pack);
-    stele_value_pack (value, pack);
-    if (stele_pack_failed (pack))
+    stele_scan_t scan;
+    if (stele_json_pack_value (self, value, pack, &scan))
         return STELE_ENO_MEMORY;
-    stele_scan_t scan = stele_scan_start (stele_pack_data (pack), stele_pack_size (pack));
-    self->end = scan.end;
     return stele_json_write_value (self, &scan, 1, false);
 }
 

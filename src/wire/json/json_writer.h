@@ -65,6 +65,11 @@ stele_json_puts (stele_json_writer_t *self, const char *string)
 void
     stele_json_write_string (stele_json_writer_t *self, const char *text, size_t size);
 
+/*  Pack a value of a record, and begin to scan it for stele_json_write_value. 'pack' is scratch, and has it.
+    Returns 0 or STELE_ENO_MEMORY.                                           */
+int
+    stele_json_pack_value (stele_json_writer_t *self, const stele_value_t *value, stele_pack_t *pack, stele_scan_t *scan);
+
 /*  Write the next value of the msgpack, or a map of 'count' pairs whose head was read. With
     'times', time fields are RFC 3339 (see stele_json_print). Returns 0, STELE_EMALFORMED with the
     refusal, or STELE_ENO_MEMORY.                                            */
