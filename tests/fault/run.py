@@ -25,6 +25,11 @@ import unittest
 FIGURES = "figures: "       # A line with this prefix is shown in the summary
 
 
+def told(error):
+    """The first line of an exception, as unittest passes it."""
+    return ("%s: %s" % (error[0].__name__, error[1])).partition("\n")[0][:200]
+
+
 class Result(unittest.TextTestResult):
     """Also writes one line of JSON per test."""
 
@@ -33,7 +38,9 @@ class Result(unittest.TextTestResult):
         self.begun = time.monotonic()
 
     def _note(self, test, what, why=""):
-        line = {"test": test.id().split(".", 1)[-1], "what": what, "why": why,
+        #   What fails outside a test has a name of another form: tearDownClass (test_file.Class)
+        name = test.id() if "(" in test.id() else test.id().split(".", 1)[-1]
+        line = {"test": name, "what": what, "why": why,
                 "seconds": round(time.monotonic() - getattr(self, "begun", time.monotonic()), 1)}
         with open(os.environ["STELE_FAULT_RESULTS"], "a") as file:
             file.write(json.dumps(line) + "\n")
@@ -48,16 +55,16 @@ class Result(unittest.TextTestResult):
 
     def addError(self, test, error):
         super().addError(test, error)
-        self._note(test, "FAILED")
+        self._note(test, "FAILED", told(error))
 
     def addFailure(self, test, error):
         super().addFailure(test, error)
-        self._note(test, "FAILED")
+        self._note(test, "FAILED", told(error))
 
     def addSubTest(self, test, subtest, error):
         super().addSubTest(test, subtest, error)
         if error:
-            self._note(subtest, "FAILED")
+            self._note(subtest, "FAILED", told(error))
 
     def addUnexpectedSuccess(self, test):
         super().addUnexpectedSuccess(test)
