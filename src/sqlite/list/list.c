@@ -39,8 +39,9 @@ s_find_in_order (reader_page_t *page)
 }
 
 //  The index for searches collects all matches of the beginning of a word before it returns the first. If much of the ledger
-//  matches, reading the tasks in order finds the page sooner. So a part of the work is tried, and all of it if that should fill
-//  the page: true if it is full, or has all; false, with nothing found, if the index should be asked.
+//  matches, reading the tasks in order finds the page sooner. So a part of the work is tried, and twice of all of it if that
+//  should fill the page (the tasks of some ten thousand matches, which lie all over the ledger, take longer): true if it is full,
+//  or has all; false, with nothing found, if the index should be asked.
 static bool
 s_find_wide (reader_page_t *page)
 {
@@ -54,9 +55,11 @@ s_find_wide (reader_page_t *page)
     if (!page->cut || page->reader->status)
         return true;
     int64_t found = skip - page->skip + (int64_t) page->entries.count;
-    reader_page_restart (page, units, skip);
-    if (found * part <= skip + page->query->limit)
+    reader_page_restart (page, units * 2, skip);
+    if (found * part * 2 <= skip + page->query->limit) {
+        page->units = units;
         return false;
+    }
     s_find_in_order (page);
     if (!page->cut || page->reader->status || page->entries.count > (size_t) page->query->limit)
         return true;
