@@ -26,7 +26,6 @@
 #include "cli/terminal/message.h"
 #include "proof/line.h"
 #include "proof/seals.h"
-#include "wire/event/event_codec.h"
 #include "wire/json/json.h"
 #include "wire/scan.h"
 

@@ -79,7 +79,6 @@ cli_tiles_end (const cli_history_t *history, stele_reader_t **readers, size_t co
 //  -- tiles -----------------------------------------------------------------------------------
 
 typedef struct {
-    const cli_history_t *history;
     int64_t last;
     bool shared;                    // There is more than one thread
     cli_tile_fn *fn;
@@ -198,7 +197,7 @@ cli_tiles_read (const cli_history_t *history, stele_reader_t *const *readers, si
     cli_tile_fn *fn, void *arg, stele_refusal_t *refusal)
 {
     s_tiles_t all = {
-        .history = history, .last = last? last: INT64_MAX, .shared = count > 0 && last, .fn = fn, .arg = arg
+        .last = last? last: INT64_MAX, .shared = count > 0 && last, .fn = fn, .arg = arg
     };
     s_worker_t *workers = stele_memory_new ((count + 1) * sizeof *workers);
     size_t started = 1;
