@@ -52,7 +52,9 @@ class Order:
     def from_feed(self, topic: bytes, body: bytes) -> Optional[Dict[str, Any]]:
         """Process a message of the feed; returns the event if it is the next one."""
         message: Dict[str, Any] = unpack(body)
-        position = message["position"]
+        position = message.get("position")
+        if position is None:            # Of a later version
+            return None
         if topic == b"heartbeat":
             self._check_ledger(message.get("ledger"), position)
             if position > self.after:

@@ -229,6 +229,13 @@ class TestDialog(unittest.TestCase):
         with self.assertRaises(errors.LedgerBehind):
             follower.from_feed(b"heartbeat", wire.pack({"position": 9, "ledger": "M"}))
 
+    def test_follower_ignores_what_it_does_not_know(self):
+        follower = order.Order(4, True)
+        follower.from_ledger({"head": 4, "next": None})
+        self.assertIsNone(follower.from_feed(b"heartbeat", wire.pack({"position": 4, "ledger": "L", "checkpoint": "a note\n"})))
+        self.assertIsNone(follower.from_feed(b"unknown", wire.pack({"size": 9})))
+        self.assertEqual(follower.from_feed(b"task.updated/t", wire.pack({"position": 5})), {"position": 5})
+
     def test_follower_without_query_delivers_what_the_feed_has(self):
         refusal = errors.RequestFailed({"code": "unauthorized", "message": "events.read needs the role query"})
         with self.assertRaises(errors.RequestFailed):

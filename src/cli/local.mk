@@ -101,8 +101,8 @@ stele_SOURCES = \
     src/cli/commands/broker/prove.c \
     src/cli/commands/broker/verify.c \
     src/cli/proof/difference.c src/cli/proof/difference.h \
-    src/cli/proof/hashing.c src/cli/proof/hashing.h \
     src/cli/proof/history.c src/cli/proof/history.h \
+    src/cli/proof/tiles.c src/cli/proof/tiles.h \
     src/cli/commands/broker/stats.c \
     src/cli/commands/broker/storage.c \
     src/cli/commands/broker/token.c \

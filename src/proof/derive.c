@@ -6,17 +6,10 @@
 */
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
 #include "proof/derive_internal.h"
-#include "wire/event/event_codec.h"
-#include "wire/json/json.h"
-
-const stele_field_t derived_preference_fields [4] = {
-    STELE_PREFERRED_PROVIDER, STELE_PREFERRED_MODEL, STELE_FULL_ACCESS_PREFERRED, STELE_ROLE_PREFERENCES
-};
 
 stele_derive_t *
 stele_derive_new (stele_reader_t *reader)
@@ -47,47 +40,6 @@ stele_derive_destroy (stele_derive_t **self_p)
     free (self->zones);
     free (self);
     *self_p = NULL;
-}
-
-//  -- hashes ----------------------------------------------------------------------------
-
-//  FNV-1a; never 0
-uint64_t
-derived_hash_text (const char *text, size_t size)
-{
-    uint64_t hash = UINT64_C (0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char) text [i]) * UINT64_C (0x100000001b3);
-    return hash? hash: 1;
-}
-
-uint64_t
-derived_hash_value (stele_derive_t *self, const stele_value_t *value)
-{
-    if (value->kind == STELE_VALUE_NONE)
-        return 0;
-    stele_pack_clear (self->pack);
-    stele_value_pack (value, self->pack);
-    return derived_hash_text (stele_pack_data (self->pack), stele_pack_size (self->pack));
-}
-
-uint64_t
-derived_hash_session (stele_derive_t *self, const stele_record_t *record)
-{
-    static const stele_field_t fields [] = {
-        STELE_CLI_TOOL, STELE_MODE, STELE_CURRENT_DIRECTORY, STELE_PID, STELE_AUTHENTICATION_REQUIRED, STELE_AUTH_PROMPT,
-        STELE_TASK_ID
-    };
-    stele_pack_clear (self->pack);
-    for (size_t i = 0; i < sizeof fields / sizeof fields [0]; i++)
-        stele_value_pack (&record->values [fields [i]], self->pack);
-    return derived_hash_text (stele_pack_data (self->pack), stele_pack_size (self->pack));
-}
-
-static uint64_t
-s_hash_word (const stele_value_t *value)
-{
-    return value->kind == STELE_VALUE_TEXT? derived_hash_text (value->text, value->size): 0;
 }
 
 //  -- find ------------------------------------------------------------------------------
@@ -130,55 +82,47 @@ s_refuse (const char *text, stele_refusal_t *refusal)
 }
 
 static int
-s_move (derived_task_t *task, const stele_record_t *event, int to, stele_refusal_t *refusal)
+s_move (derived_task_t *task, const derived_event_t *event, int to, stele_refusal_t *refusal)
 {
     if (to <= 0 || to >= STELE_TASK_STATE_END || !stele_lifecycle_legal (&task->life, (stele_task_state_t) to))
         return s_refuse ("changes its task to a state that cannot follow its state before", refusal);
-    stele_lifecycle_move (&task->life, (stele_task_state_t) to, event->values [STELE_TIME].integer,
-        stele_record_has (event, STELE_ERROR_MESSAGE), stele_record_has (event, STELE_INTERRUPTED));
+    stele_lifecycle_move (&task->life, (stele_task_state_t) to, event->time, event->has_error, event->interrupted);
     task->flags |= DERIVED_STATED;
     return 0;
 }
 
 //  A task.created keeps what earlier events have set; others replace it
 static void
-s_set_words (derived_task_t *task, const stele_record_t *event)
+s_set_words (derived_task_t *task, const derived_event_t *event)
 {
     bool created = event->type == STELE_TASK_CREATED;
     uint64_t *const words [] = { &task->role, &task->provider, &task->model };
-    static const stele_field_t fields [] = { STELE_ROLE, STELE_PROVIDER, STELE_MODEL };
-    for (size_t i = event->type == STELE_TASK_STATE_CHANGED; i < sizeof fields / sizeof fields [0]; i++) {
-        uint64_t word = s_hash_word (&event->values [fields [i]]);
-        if (word && !(created && *words [i]))
-            *words [i] = word;
-    }
+    for (size_t i = event->type == STELE_TASK_STATE_CHANGED; i < sizeof words / sizeof words [0]; i++)
+        if (event->words [i] && !(created && *words [i]))
+            *words [i] = event->words [i];
 }
 
 //  What a task.created gives is in its own line; later values are in the row of the task only
 static void
-s_set_fields (stele_derive_t *self, derived_task_t *task, const stele_record_t *event)
+s_set_fields (derived_task_t *task, const derived_event_t *event, const derived_set_t *sets)
 {
-    //  Those of task_states are compared there
-    const stele_field_set_t set = STELE_TASK_FIELDS & ~(STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE)
-        | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL));
     if (!task->fields)
         task->fields = stele_memory_new (STELE_EVENT_FIELD_COUNT * sizeof *task->fields);
-    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
-        if ((set & STELE_FIELD_BIT (field)) && stele_record_has (event, field))
-            task->fields [field] = derived_hash_value (self, &event->values [field]);
+    for (size_t i = 0; i < event->set_count; i++)
+        task->fields [sets [i].field] = sets [i].hash;
 }
 
 static int
-s_history (derived_task_t *task, const stele_record_t *event, int64_t position, stele_refusal_t *refusal)
+s_history (derived_task_t *task, const derived_event_t *event, stele_refusal_t *refusal)
 {
-    int to = (int) stele_record_integer (event, STELE_STATE, 0), code = 0;
+    int to = event->state, code = 0;
     s_set_words (task, event);
     if (event->type == STELE_TASK_CREATED) {
         if (task->flags & DERIVED_CREATED)
             return s_refuse ("creates its task a second time", refusal);
-        task->created = position;
-        task->created_at = event->values [STELE_TIME].integer;
-        task->user = s_hash_word (&event->values [STELE_USER_ID]);
+        task->created = event->position;
+        task->created_at = event->time;
+        task->user = event->user;
         if (!(task->flags & DERIVED_STATED))
             code = s_move (task, event, to? to: STELE_TASK_QUEUED, refusal);
         task->flags |= DERIVED_CREATED;
@@ -186,9 +130,9 @@ s_history (derived_task_t *task, const stele_record_t *event, int64_t position, 
     else
     if (to || event->type == STELE_TASK_STATE_CHANGED)
         code = s_move (task, event, to, refusal);
-    if (stele_record_has (event, STELE_ERROR_MESSAGE))
-        task->last_error = position;
-    task->last_history = position;
+    if (event->has_error)
+        task->last_error = event->position;
+    task->last_history = event->position;
     return code;
 }
 
@@ -219,9 +163,9 @@ s_widen (stele_derive_t *self, const derived_task_t *task, int64_t position, int
 }
 
 static int
-s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, stele_refusal_t *refusal)
+s_task (stele_derive_t *self, const derived_event_t *event, const derived_set_t *sets, stele_refusal_t *refusal)
 {
-    int64_t key = stele_reader_event_key (self->reader), time = event->values [STELE_TIME].integer;
+    int64_t key = event->key, time = event->time, position = event->position;
     derived_task_t *task = derived_task (self, key);
     if (!task && key != position)
         return s_refuse ("belongs to a task that has no first event", refusal);
@@ -230,7 +174,7 @@ s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, ste
         task = &self->tasks [self->task_count++];
         *task = (derived_task_t) {
             .key = key, .created_at = time, .updated_at = time, .placeholder = event->type != STELE_TASK_CREATED, .owner = -1,
-            .user = s_hash_word (&event->values [STELE_USER_ID])
+            .user = event->user
         };
         task->life.state = STELE_TASK_QUEUED;
     }
@@ -244,9 +188,9 @@ s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, ste
     if (event->type == STELE_TASK_METRIC_RECORDED)
         task->last_metric = position;
     else
-        code = s_history (task, event, position, refusal);
+        code = s_history (task, event, refusal);
     if (event->type == STELE_TASK_UPDATED)
-        s_set_fields (self, task, event);
+        s_set_fields (task, event, sets);
     task->updated_at = time;
     s_widen (self, task, position, time);
     return code;
@@ -255,9 +199,9 @@ s_task (stele_derive_t *self, const stele_record_t *event, int64_t position, ste
 //  -- sessions and preferences ------------------------------------------------------------
 
 static int
-s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, stele_refusal_t *refusal)
+s_session (stele_derive_t *self, const derived_event_t *event, stele_refusal_t *refusal)
 {
-    int64_t key = stele_reader_event_key (self->reader), time = event->values [STELE_TIME].integer;
+    int64_t key = event->key, time = event->time, position = event->position;
     derived_session_t *session = derived_session (self, key);
     if (!session && key != position)
         return s_refuse ("belongs to a session that has no first event", refusal);
@@ -266,9 +210,9 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
             sizeof *self->sessions);
         session = &self->sessions [self->session_count++];
         *session = (derived_session_t) { .key = key, .created_at = time, .state = STELE_SESSION_INITIALIZING,
-            .user = s_hash_word (&event->values [STELE_USER_ID]) };
+            .user = event->user };
         stele_record_t none = { .type = 0 };
-        session->fields = derived_hash_session (self, &none);
+        session->fields = derived_hash_session (self->pack, &none);
     }
     session->updated_at = time;
     session->position = position;
@@ -280,57 +224,66 @@ s_session (stele_derive_t *self, const stele_record_t *event, int64_t position, 
     if (event->type == STELE_SESSION_STARTED) {
         //  A state that came before the first start stays
         if (!session->last_history || session->started)
-            session->state = (int) stele_record_integer (event, STELE_STATE, STELE_SESSION_INITIALIZING);
+            session->state = event->state? event->state: STELE_SESSION_INITIALIZING;
         session->started = position;
         session->created_at = time;
-        session->fields = derived_hash_session (self, event);
-        if (stele_record_has (event, STELE_USER_ID))
-            session->user = s_hash_word (&event->values [STELE_USER_ID]);
+        session->fields = event->session;
+        if (event->has_user)
+            session->user = event->user;
     }
     else
-        session->state = (int) stele_record_integer (event, STELE_STATE, 0);
+        session->state = event->state;
     session->completed_at = session->state >= STELE_SESSION_TERMINAL_FROM? time: 0;
     session->last_history = position;
     return 0;
 }
 
 static void
-s_preference (stele_derive_t *self, const stele_record_t *event, int64_t position)
+s_preference (stele_derive_t *self, const derived_event_t *event, const derived_set_t *sets)
 {
-    const stele_value_t *user = &event->values [STELE_USER_ID];
-    const char *name = user->kind == STELE_VALUE_TEXT? user->text: "default";
-    size_t size = user->kind == STELE_VALUE_TEXT? user->size: strlen (name);
     derived_preference_t *preference;
-    HASH_FIND (hh, self->preferences, name, size, preference);
+    HASH_FIND (hh, self->preferences, event->name, event->name_size, preference);
     if (!preference) {
-        preference = stele_memory_new (sizeof *preference + size);
-        memcpy (preference->user, name, size);
-        preference->size = size;
-        preference->created_at = event->values [STELE_TIME].integer;
-        HASH_ADD_KEYPTR (hh, self->preferences, preference->user, size, preference);
+        preference = stele_memory_new (sizeof *preference + event->name_size);
+        memcpy (preference->user, event->name, event->name_size);
+        preference->size = event->name_size;
+        preference->created_at = event->time;
+        HASH_ADD_KEYPTR (hh, self->preferences, preference->user, preference->size, preference);
     }
-    for (size_t i = 0; i < 4; i++) {
-        uint64_t value = derived_hash_value (self, &event->values [derived_preference_fields [i]]);
-        preference->fields [i] = value? value: preference->fields [i];
-    }
-    preference->updated_at = event->values [STELE_TIME].integer;
-    preference->position = position;
+    for (size_t i = 0; i < event->set_count; i++)
+        preference->fields [sets [i].field] = sets [i].hash;
+    preference->updated_at = event->time;
+    preference->position = event->position;
 }
 
-int
-stele_derive_event (stele_derive_t *self, const stele_record_t *event, stele_refusal_t *refusal)
+//  -- all -------------------------------------------------------------------------------
+
+static int
+s_take (stele_derive_t *self, const derived_event_t *event, const derived_set_t *sets, stele_refusal_t *refusal)
 {
-    int64_t position = event->values [STELE_POSITION].integer;
-    switch ((stele_event_type_t) event->type) {
+    switch (event->type) {
         case STELE_TASK_CREATED: case STELE_TASK_UPDATED: case STELE_TASK_STATE_CHANGED:
         case STELE_TASK_OUTPUT_ADDED: case STELE_TASK_METRIC_RECORDED:
-            return s_task (self, event, position, refusal);
+            return s_task (self, event, sets, refusal);
         case STELE_SESSION_STARTED: case STELE_SESSION_STATE_CHANGED: case STELE_SESSION_COMMAND_EXECUTED:
-            return s_session (self, event, position, refusal);
+            return s_session (self, event, refusal);
         case STELE_PREFERENCE_SET:
-            s_preference (self, event, position);
+            s_preference (self, event, sets);
             return 0;
         default:
             return 0;               // Nothing follows from an audit event
     }
+}
+
+int
+stele_derive_take (stele_derive_t *self, const stele_derive_batch_t *batch, int64_t *position, stele_refusal_t *refusal)
+{
+    int code = 0;
+    const derived_set_t *sets = batch->sets;
+    for (size_t i = 0; i < batch->count && code == 0; i++) {
+        *position = batch->events [i].position;
+        code = s_take (self, &batch->events [i], sets, refusal);
+        sets += batch->events [i].set_count;
+    }
+    return code;
 }

@@ -3,7 +3,8 @@
     Tables of tasks, their states, sums, sessions, preferences and zones are there for queries: they follow from the events.
     This computes them again, by the rules of the writer (protocol, section 3), in memory: some 250 bytes per task.
 
-      derive.c            events to expected rows
+      derive_batch.c      what matters of events: any batch, on any thread
+      derive.c            events to expected rows: batches in their order
       derive_compare.c    expected and stored rows
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -24,10 +25,23 @@ stele_derive_t *
 void
     stele_derive_destroy (stele_derive_t **self_p);
 
-/*  Take the next event, from position 1 on, in the function of stele_reader_events. Returns 0, or STELE_ELEDGER with a
-    refusal: it cannot follow those before it.                               */
+/*  What matters of some events that follow each other. One thread at a time; caller owns return value. */
+typedef struct stele_derive_batch stele_derive_batch_t;
+stele_derive_batch_t *
+    stele_derive_batch_new (void);
+void
+    stele_derive_batch_destroy (stele_derive_batch_t **self_p);
+void
+    stele_derive_batch_clear (stele_derive_batch_t *self);
+
+/*  Add the next event, of which nothing is borrowed. 'key' is its stele_reader_event_key. */
+void
+    stele_derive_batch_add (stele_derive_batch_t *self, const stele_record_t *event, int64_t key);
+
+/*  Take the next events, from position 1 on. Returns 0, or STELE_ELEDGER with a refusal: the one at *position cannot follow
+    those before it.                                                         */
 int
-    stele_derive_event (stele_derive_t *self, const stele_record_t *event, stele_refusal_t *refusal);
+    stele_derive_take (stele_derive_t *self, const stele_derive_batch_t *batch, int64_t *position, stele_refusal_t *refusal);
 
 /*  After the last event, under the same state of the ledger (stele_reader_begin): call fn per stored row that differs, with
     the position of the event that it belongs to, 0: none. fn returns false to end. Returns the number of differences, or

@@ -117,7 +117,7 @@ s_take_fields (const stele_record_t *row, void *arg)
     s_fields_t *self = arg;
     for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
         if (self->task->fields [field]
-        &&  derived_hash_value (self->compare->derive, &row->values [field]) != self->task->fields [field])
+        &&  derived_hash_value (self->compare->derive->pack, &row->values [field]) != self->task->fields [field])
             s_differ (self->compare, self->task->key, "tasks.%s is not what the last task.updated has set", stele_field_name (field));
     return 0;
 }
@@ -308,7 +308,7 @@ s_take_session (const stele_record_t *row, void *arg)
         { "position", session->position, stele_record_integer (row, STELE_POSITION, 0) }
     };
     if (!s_compare_numbers (self->compare, "cli_sessions", session->key, numbers, COUNT (numbers))
-    &&  derived_hash_session (self->compare->derive, row) != session->fields)
+    &&  derived_hash_session (self->compare->derive->pack, row) != session->fields)
         s_differ (self->compare, session->key, "cli_sessions: a column does not follow from the last session.started, at position %"
             PRId64, session->started);
     return 0;
@@ -348,7 +348,7 @@ s_take_preference (const stele_record_t *row, void *arg)
     if (s_compare_numbers (self->compare, "user_preferences", preference->position, numbers, COUNT (numbers)))
         return 0;
     for (size_t i = 0; i < 4; i++)
-        if (derived_hash_value (self->compare->derive, &row->values [derived_preference_fields [i]]) != preference->fields [i])
+        if (derived_hash_value (self->compare->derive->pack, &row->values [derived_preference_fields [i]]) != preference->fields [i])
             s_differ (self->compare, preference->position, "user_preferences.%s does not follow from the events", columns [i]);
     return 0;
 }

@@ -1,4 +1,4 @@
-/*  derive_internal - expected rows, shared by derive.c and derive_compare.c
+/*  derive_internal - events and expected rows, shared by derive.c, derive_batch.c and derive_compare.c
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,6 +11,33 @@
 #include <uthash.h>
 #include "proof/derive.h"
 #include "wire/pack.h"
+
+//  What matters of an event
+typedef struct {
+    int64_t position, key, time;
+    uint64_t user, words [3];       // Hashes of user_id, of role, provider and model; 0: none
+    uint64_t session;               // Of a session.started: hash of what it gives
+    char *name;                     // Of a preference: whose
+    size_t name_size;
+    size_t set_count;               // Of a task.updated or a preference: so many of the batch's sets
+    stele_event_type_t type;
+    int state;                      // 0: none
+    bool has_error, has_user, interrupted;
+} derived_event_t;
+
+//  A field that has been set to a value with that hash. Of a preference: index in derived_preference_fields.
+typedef struct {
+    uint64_t hash;
+    int field;
+} derived_set_t;
+
+struct stele_derive_batch {
+    stele_pack_t *pack;
+    derived_event_t *events;
+    size_t count, room;
+    derived_set_t *sets;            // Of the events, in their order
+    size_t set_count, set_room;
+};
 
 //  Bits of stele_task_row_t.flags
 #define DERIVED_CREATED 1
@@ -70,15 +97,15 @@ struct stele_derive {
     size_t zone_count, zone_room;
 };
 
-//  Hash of a value; 0: there is none
+//  Hash of a value; 0: there is none. 'pack' is scratch.
 uint64_t
-    derived_hash_value (stele_derive_t *self, const stele_value_t *value);
+    derived_hash_value (stele_pack_t *pack, const stele_value_t *value);
 uint64_t
     derived_hash_text (const char *text, size_t size);
 
 //  Hash of the fields of a session that its session.started gives
 uint64_t
-    derived_hash_session (stele_derive_t *self, const stele_record_t *record);
+    derived_hash_session (stele_pack_t *pack, const stele_record_t *record);
 
 extern const stele_field_t derived_preference_fields [4];
 

@@ -1,7 +1,7 @@
 noinst_LTLIBRARIES += src/proof/libproof.la
 src_proof_libproof_la_SOURCES = \
     src/proof/derive.c src/proof/derive.h src/proof/derive_internal.h \
-    src/proof/derive_compare.c \
+    src/proof/derive_batch.c src/proof/derive_compare.c \
     src/proof/erased.c src/proof/erased.h \
     src/proof/line.c src/proof/line.h \
     src/proof/note.c src/proof/note.h \

@@ -187,7 +187,9 @@ s_take (const stele_record_t *row, void *arg)
     if (!line)
         return stele_refuse (self->refusal, STELE_ELEDGER, "seal", "the event at position %" PRId64 " cannot be written as JSON",
             position);
-    self->leaves [self->position % STELE_TILE] = stele_erased_leaf (self->tree, line, size, NULL);
+    //  The hash of an erased event is an unknown key of it
+    self->leaves [self->position % STELE_TILE] = row->extra.kind == STELE_VALUE_NONE? stele_tree_leaf (self->tree, line, size):
+        stele_erased_leaf (self->tree, line, size, NULL);
     int code = position % STELE_TILE == 0? s_end_tile (self): 0;
     if (code)
         return code;

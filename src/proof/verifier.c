@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,10 +102,9 @@ s_equal (const stele_hash_t *one, const stele_hash_t *other)
 }
 
 static void
-s_end_tile (stele_verifier_t *self)
+s_end_tile (stele_verifier_t *self, stele_hash_t root)
 {
     int64_t tile = self->position / STELE_TILE - 1;
-    stele_hash_t root = stele_tree_root (self->tree, self->leaves, STELE_TILE);
     self->roots = stele_array_must_grow (self->roots, &self->root_room, (size_t) tile + 2, sizeof *self->roots);
     self->roots [tile] = root;
     if (!self->seals || tile >= stele_seals_tiles (self->seals))
@@ -166,16 +166,37 @@ s_compare_note (stele_verifier_t *self)
 //  -- lines -----------------------------------------------------------------------------
 
 void
-stele_verifier_line (stele_verifier_t *self, const char *line, size_t size)
+stele_tile_add (stele_tile_t *self, stele_tree_t *tree, const char *line, size_t size, bool plain)
 {
-    bool erased;
-    self->leaves [self->position++ % STELE_TILE] = stele_erased_leaf (self->tree, line, size, &erased);
+    bool erased = false;
+    assert (self->count < STELE_TILE);
+    self->leaves [self->count++] = plain? stele_tree_leaf (tree, line, size): stele_erased_leaf (tree, line, size, &erased);
     self->erased += erased;
-    self->erased_recorded += stele_erased_count (line, size);
-    if (self->position % STELE_TILE == 0)
-        s_end_tile (self);
-    while (self->next_note < self->note_count && self->notes [self->next_note].size == self->position)
-        s_compare_note (self);
+    self->erased_recorded += plain? 0: stele_erased_count (line, size);
+    if (self->count == STELE_TILE)
+        self->root = stele_tree_root (tree, self->leaves, STELE_TILE);
+}
+
+void
+stele_verifier_tile (stele_verifier_t *self, const stele_tile_t *tile)
+{
+    assert (self->position % STELE_TILE == 0);
+    self->erased += tile->erased;
+    self->erased_recorded += tile->erased_recorded;
+    for (int i = 0; i < tile->count; i++) {
+        self->leaves [i] = tile->leaves [i];
+        self->position++;
+        if (i == STELE_TILE - 1)
+            s_end_tile (self, tile->root);
+        while (self->next_note < self->note_count && self->notes [self->next_note].size == self->position)
+            s_compare_note (self);
+    }
+}
+
+void
+stele_verifier_stop (stele_verifier_t *self)
+{
+    s_report_suspect (self);
 }
 
 int64_t

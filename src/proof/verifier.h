@@ -1,6 +1,7 @@
 /*  verifier - compare the lines of a history with notes and with the roots of its tiles
 
-    The lines come from any source: a ledger, the segments of a repository, an export.
+    The lines come from any source: a ledger, the segments of a repository, an export. Tiles are hashed on any thread, and
+    compared in their order.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -29,13 +30,28 @@ void
 void
     stele_verifier_add (stele_verifier_t *self, const stele_note_t *note, const char *name);
 
-/*  The line of the next event, from position 1 on.                          */
+/*  The events of a tile, or the first of them: set 'count' and the two sums to 0, and add their lines in order. The tree is that of
+    the thread. 'plain': it is known that the event was not erased, and is no audit event.  */
+typedef struct {
+    stele_hash_t leaves [STELE_TILE];
+    stele_hash_t root;              // Of all of them
+    int count;
+    int64_t erased, erased_recorded;    // Erased ones; those that audit events say were erased
+} stele_tile_t;
 void
-    stele_verifier_line (stele_verifier_t *self, const char *line, size_t size);
+    stele_tile_add (stele_tile_t *self, stele_tree_t *tree, const char *line, size_t size, bool plain);
 
-/*  No more lines follow. Returns the number of faults.                      */
+/*  Compare the next tile, from the first on. Only the last one may have fewer than STELE_TILE events. */
+void
+    stele_verifier_tile (stele_verifier_t *self, const stele_tile_t *tile);
+
+/*  No more tiles follow. Returns the number of faults.                      */
 int64_t
     stele_verifier_end (stele_verifier_t *self);
+
+/*  The next event cannot be read: report the faults of those before it.     */
+void
+    stele_verifier_stop (stele_verifier_t *self);
 
 /*  Position of the last line; of the last note with which all lines before agree, 0: none; and of the last complete tile
     that has the root of the seals.                                          */

@@ -6,6 +6,7 @@
 
 import base64
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -50,6 +51,15 @@ def stele(*arguments, status=0, input=None):
 def check_proof(key, proof):
     return subprocess.run([sys.executable, os.path.join(harness.SRC, "examples", "check_proof.py"), key],
                           input=proof.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+
+
+def check_signature(key, note):
+    """Origin, size and root of a note, as the example for auditors reads it; raises if the key has not signed it."""
+    spec = importlib.util.spec_from_file_location("check_proof", os.path.join(harness.SRC, "examples", "check_proof.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with open(key) as file:
+        return module.check_signature(file.read(), note)
 
 
 def edit(path, *statements):
@@ -454,6 +464,45 @@ class Proof(harness.BrokerTest):
         task = self.rows("SELECT created FROM tasks WHERE title = 'The title'")[0][0]
         self.assertIn("stele verify", stele("prove", str(task), path, status=65)[1])
 
+    def test_faults_are_the_same_with_any_number_of_threads(self):
+        self.start_broker(ledger_name="tiles.db", more={"backup": ""})
+        peer = self.clients.producer(self.broker.events, self.name("tiles"))
+        peer.send_events([created("long")] + [output("long", "line %d" % i) for i in range(2, 2501)])
+        peer.send_events([{"type": "task.state_changed", "task_id": "long", "state": "running"}]
+                         + [output("long", "line %d" % i) for i in range(2502, 3501)])
+        peer.settle()
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        sealed = self.broker.ledger
+        change = "UPDATE task_outputs SET content = 'nothing' WHERE position = %d"
+        remove = "DELETE FROM task_outputs WHERE position = %d"
+        cases = {
+            "every tile": ([700, 1700, 2700], [change % position for position in (700, 1700, 2700, 3300)]),
+            "the last event": ([1], [change % 3500]),
+            "a hole": ([700, 1700], [change % 700, remove % 1700, change % 2700]),
+            "the end of a tile": ([2048], [remove % 2048]),
+            "the end": ([3500], [remove % 3500]),
+            "an event that cannot be read": ([700, 1700], [
+                "UPDATE task_outputs SET user_id = 999999 WHERE position = 1700", change % 700, change % 3000]),
+            "an event that cannot follow": ([700, 2501, 2501], [
+                "UPDATE task_history SET kind = 1 WHERE position = 2501", change % 700]),
+            "a table": ([1], ["UPDATE task_states SET error_count = error_count + 1"]),
+        }
+        for name, (positions, statements) in cases.items():
+            path = os.path.join(self.folder, "tiles-%s.db" % name)
+            for end in BESIDE:
+                if os.path.exists(sealed + end):
+                    shutil.copy(sealed + end, path + end)
+            edit(path, *statements)
+            found = {threads: stele("--json", "verify", path, "--key", self.key, "--threads", threads, status=1)
+                     for threads in ("1", "3")}
+            with self.subTest(name=name):
+                faults = json.loads(found["1"][0])["faults"]
+                self.assertEqual([fault["position"] for fault in faults if "position" in fault], positions, faults)
+                self.assertEqual(found["3"], found["1"])
+        one, many = (stele("--json", "verify", sealed, "--key", self.key, "--threads", threads) for threads in ("1", "3"))
+        self.assertEqual(many, one)
+        stele("verify", sealed, "--threads", "17", status=64)
+
     #   -- the broker -----------------------------------------------------------------------
 
     def test_changed_history_is_never_sealed_again(self):
@@ -475,6 +524,36 @@ class Proof(harness.BrokerTest):
         finally:
             self.assertEqual(self.broker.stop(), 0, self.broker.log())
         self.assertEqual(self.note(path + ".checkpoint"), before)
+
+    def test_feed_and_log_have_the_checkpoints(self):
+        path = self.copy("heard")
+        self.start_broker(ledger_name="heard.db", more={"backup": ""})
+        try:
+            feed, notes = self.subscriber("heartbeat"), {}
+
+            def hear(size):
+                while size not in notes:
+                    _, beat = feed.next(heartbeats=True)
+                    if "checkpoint" in beat:
+                        notes[int(beat["checkpoint"].split("\n")[1])] = beat["checkpoint"]
+                        self.assertGreaterEqual(beat["position"], max(notes))
+            #   That of the run before, then a new one
+            hear(int(self.note()[1]))
+            self.producer().publish(created(self.name("heard")))
+            head = self.ask("ping")["position"]
+            hear(head)
+        finally:
+            self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        origin, size, _ = check_signature(self.key, notes[head])
+        self.assertEqual((origin, size), ("stele/1/" + self.ledger_id, head))
+        witness = os.path.join(self.folder, "heard.note")
+        with open(witness, "w", encoding="utf-8") as file:
+            file.write(notes[head])
+        answer = json.loads(stele("--json", "verify", path, "--key", self.key, "--since", witness)[0])
+        self.assertEqual((answer["good"], answer["proven"]), (True, head))
+        #   The log has it as well, but for the first line
+        size, root, signature = re.findall(r"sealed up to position (\d+): (\S+) (\u2014 \S+ [A-Za-z0-9+/=]+)", self.broker.log())[-1]
+        self.assertEqual(origin + "\n%s\n%s\n\n%s\n" % (size, root, signature), notes[head])
 
     def test_damaged_seals_are_made_again(self):
         path = self.copy("repaired")

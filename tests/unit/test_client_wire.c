@@ -315,6 +315,9 @@ test_client_live_subscription_delivers_what_the_feed_has (void **state)
     zframe_destroy (&subscription);
     s_feed (feed, "heartbeat", "{'position':6,'ledger':'L'}");
     s_feed (feed, "task.updated/t", "{'type':'task.updated','task_id':'t','time':1,'position':7}");
+    //  Of later versions: ignored
+    s_feed (feed, "unknown", "{'size':9}");
+    s_feed (feed, "heartbeat", "{'position':7,'ledger':'L','checkpoint':'a note'}");
     //  Lost, and left out: neither is read from the ledger
     s_feed (feed, "task.output_added/t", "{'type':'task.output_added','task_id':'t','time':1,'output_type':'log',"
         "'content_omitted':70000,'position':10}");

@@ -8,6 +8,10 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE                 // asprintf
+#endif
+
 #include <assert.h>
 #include <string.h>
 #include "broker/access/identity.h"
@@ -20,6 +24,8 @@
 #include "broker/common/send_quota.h"
 #include "fault/fault.h"
 #include "base/clock.h"
+#include "proof/note.h"
+#include "proof/seals.h"
 #include "wire/event/event_codec.h"
 #include "wire/key_file.h"
 
@@ -51,6 +57,8 @@ typedef struct {
     zhash_t *topics;                // With at least one subscriber
     bool by_user;                   // One of them may be a topic of a user
     int64_t beat_us;                // Steady clock: last heartbeat
+    char *note_path;                // Of the last checkpoint of the seals
+    int64_t noted;                  // Number of events of the last one that was sent; 0: send it again
     int64_t published;
     int64_t left_out;               // Events omitted because subscribers did not read
     stele_send_quota_t *unread;
@@ -95,6 +103,7 @@ s_add_topic (s_feed_t *self, const unsigned char *topic, size_t size)
     zhash_insert (self->topics, text, self);
     //  A subscriber that continues from a position waits for the id of the ledger
     self->beat_us = 0;
+    self->noted = 0;
 }
 
 static void
@@ -194,6 +203,20 @@ s_send (s_feed_t *self, const char *topic, size_t topic_size)
     }
 }
 
+//  The last checkpoint (doc/PROOF.md), once the events that it proves are published: a new one, or after a subscription
+static void
+s_pack_checkpoint (s_feed_t *self)
+{
+    stele_note_t note;
+    stele_refusal_t refusal;
+    if (!*self->follower.settings->seal || stele_note_load (&note, self->note_path, &refusal)
+    ||  note.size == self->noted || note.size > self->cursor
+    ||  strcmp (note.ledger_id, stele_reader_ledger_id (self->follower.reader)) != 0)
+        return;
+    stele_pack_key_string (self->follower.pack, "checkpoint", note.text);
+    self->noted = note.size;
+}
+
 static void
 s_heartbeat (s_feed_t *self)
 {
@@ -203,6 +226,7 @@ s_heartbeat (s_feed_t *self)
     stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "position", self->cursor);
     stele_pack_key_string (pack, "ledger", stele_reader_ledger_id (self->follower.reader));
+    s_pack_checkpoint (self);
     stele_pack_map_end (pack);
     s_send (self, STELE_HEARTBEAT, strlen (STELE_HEARTBEAT));
 }
@@ -344,6 +368,8 @@ s_open (void *arg, stele_refusal_t *refusal)
     s_feed_t *self = arg;
     const char *endpoint = self->follower.settings->feed;
     self->cursor = self->follower.head;
+    if (asprintf (&self->note_path, "%s" STELE_SEALS_NOTE_SUFFIX, self->follower.settings->ledger) < 0)
+        abort ();
     s_forget_topics (self);
     self->unread = stele_send_quota_new (0, UNREAD_MAX);
     return s_listen (self, endpoint, refusal);
@@ -358,6 +384,7 @@ s_close (void *arg)
     zhash_destroy (&self->topics);
     stele_feed_subscribers_destroy (&self->subscribers);
     stele_send_quota_destroy (&self->unread);
+    free (self->note_path);
 }
 
 void

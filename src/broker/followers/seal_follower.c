@@ -35,6 +35,7 @@
 #define KEEP_MS 1000                // Between two looks at the end of the segments
 #define PORTION_EVENTS 4000
 #define CATCHING_UP 100000          // Events behind the head
+#define LOGGED_MS 3600000           // Between two notes in the log
 
 typedef struct {
     stele_follower_t follower;
@@ -48,7 +49,7 @@ typedef struct {
     int64_t noted_ms;               // Steady clock: last note
     int64_t failing_since_ms;
     bool failing, contradicted;
-    bool logged;                    // The first note of this run was logged
+    int64_t logged, logged_ms;      // Size of the note that was logged last, 0: none in this run; steady clock
     stele_refusal_t refusal;        // Reason of the last failure
 } s_seal_t;
 
@@ -166,6 +167,19 @@ s_keep (s_seal_t *self, bool now)
     return code;
 }
 
+//  The log may be kept where the ledger is not: with the id of the ledger, this is the whole note
+static void
+s_log_note (s_seal_t *self, const stele_note_t *note)
+{
+    const char *root = strchr (strchr (note->text, '\n') + 1, '\n') + 1, *end = strchr (root, '\n');
+    const char *signature = note->text + note->body_size + 1;
+    bool is_signed = stele_note_is_signed (note);
+    self->logged = note->size;
+    self->logged_ms = stele_clock_steady_ms ();
+    stele_log_info ("seal", "sealed up to position %" PRId64 ": %.*s%s%.*s", note->size, (int) (end - root), root,
+        is_signed? " ": "", is_signed? (int) strcspn (signature, "\n"): 0, signature);
+}
+
 //  -- the loop -------------------------------------------------------------------------------
 
 static int
@@ -178,12 +192,9 @@ s_checkpoint (s_seal_t *self, bool now)
         self->noted_ms = stele_clock_steady_ms ();
     if (rc >= 0 && *self->follower.settings->backup && self->kept_size < s_noted (self))
         rc = s_keep (self, now);
-    if (rc >= 0 && !self->logged && s_noted (self)) {
-        self->logged = true;
-        const stele_note_t *note = stele_sealer_note (self->sealer);
-        stele_log_info ("seal", "sealed up to position %" PRId64 ": %.*s", note->size, 44,
-            strchr (strchr (note->text, '\n') + 1, '\n') + 1);
-    }
+    bool log = now || !self->logged || stele_clock_steady_ms () - self->logged_ms >= LOGGED_MS;
+    if (rc >= 0 && log && s_noted (self) > self->logged)
+        s_log_note (self, stele_sealer_note (self->sealer));
     return rc;
 }
 

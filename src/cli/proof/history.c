@@ -26,7 +26,6 @@
 #include "cli/terminal/message.h"
 #include "proof/line.h"
 #include "proof/seals.h"
-#include "wire/event/event_codec.h"
 #include "wire/json/json.h"
 #include "wire/scan.h"
 
@@ -120,7 +119,6 @@ typedef struct {
     int64_t position;               // Of the last event
     cli_history_fn *fn;
     void *arg;
-    bool packed;
     stele_line_maker_t *lines;
     stele_pack_t *pack;
     stele_refusal_t *refusal;
@@ -143,11 +141,6 @@ s_take_row (const stele_record_t *row, void *arg)
     if (position != self->position + 1)
         return s_missing (self);
     self->position = position;
-    if (self->packed) {
-        stele_pack_clear (self->pack);
-        stele_record_pack (row, self->pack);
-        return self->fn (position, stele_pack_data (self->pack), stele_pack_size (self->pack), row, self->arg);
-    }
     const char *line = stele_line_make (self->lines, row, &size);
     if (!line)
         return stele_refuse (self->refusal, STELE_ELEDGER, NULL, "position %" PRId64 ": the event cannot be written as JSON", position);
@@ -221,11 +214,11 @@ s_read_export (const cli_history_t *history, s_read_t *self)
 }
 
 int
-cli_history_read (cli_history_t *history, int64_t after, int64_t upto, cli_history_fn *fn, void *arg, stele_refusal_t *refusal)
+cli_history_read (const cli_history_t *history, int64_t after, int64_t upto, cli_history_fn *fn, void *arg, stele_refusal_t *refusal)
 {
     s_read_t self = {
         .after = after, .upto = upto, .position = after, .fn = fn, .arg = arg, .lines = stele_line_maker_new (),
-        .pack = stele_pack_new (), .packed = history->packed, .refusal = refusal
+        .pack = stele_pack_new (), .refusal = refusal
     };
     assert (self.pack);
     *refusal = (stele_refusal_t) { 0 };

@@ -20,7 +20,6 @@ typedef struct {
     stele_reader_t *reader;             // LEDGER
     stele_repository_t *repository;     // REPOSITORY
     int export;                         // EXPORT: descriptor
-    bool packed;
     const char *ledger_id;              // NULL: an export does not have it
 } cli_history_t;
 
@@ -31,11 +30,10 @@ void
     cli_history_close (cli_history_t *self);
 
 /*  Call fn per event after position 'after', in order, up to and including 'upto', until it returns non-zero; a negative
-    value is returned. 'event' is the record for a ledger, else NULL. With 'packed' set, a ledger passes the event as
-    msgpack in place of its line (proof/line.h). Returns 0, or a code with a refusal. */
+    value is returned. 'event' is the record for a ledger, else NULL. Returns 0, or a code with a refusal. */
 typedef int (cli_history_fn) (int64_t position, const char *line, size_t size, const stele_record_t *event, void *arg);
 int
-    cli_history_read (cli_history_t *self, int64_t after, int64_t upto, cli_history_fn *fn, void *arg, stele_refusal_t *refusal);
+    cli_history_read (const cli_history_t *self, int64_t after, int64_t upto, cli_history_fn *fn, void *arg, stele_refusal_t *refusal);
 
 /*  Position of the last event, 0: not known. Negative: a code.              */
 int64_t

@@ -142,8 +142,11 @@ stele_reader_unordered (stele_reader_t *self, stele_key_fn *fn, void *arg)
 
 #define COUNTED "SELECT state, ifnull (role, 0), ifnull (provider, 0), ifnull (model, 0), count (*) FROM task_states GROUP BY 1, 2, 3, 4"
 #define COUNTS "SELECT state, role, provider, model, count FROM task_counts WHERE count <> 0"
+//  Materialized: the states of all tasks are grouped once
 #define WRONG_COUNTS \
-    "SELECT (SELECT count (*) FROM (" COUNTED " EXCEPT " COUNTS ")) + (SELECT count (*) FROM (" COUNTS " EXCEPT " COUNTED "))"
+    "WITH a AS MATERIALIZED (" COUNTED "), b AS MATERIALIZED (" COUNTS ")" \
+    " SELECT (SELECT count (*) FROM (SELECT * FROM a EXCEPT SELECT * FROM b))" \
+    " + (SELECT count (*) FROM (SELECT * FROM b EXCEPT SELECT * FROM a))"
 #define STRAY_COMMITS \
     "SELECT count (*) FROM (SELECT first, lag (last, 1, 0) OVER (ORDER BY first) AS before FROM commits) WHERE first <> before + 1"
 

@@ -8,14 +8,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <jansson.h>
 #include "base/memory.h"
+#include "base/thread.h"
 #include "cli/proof/difference.h"
-#include "cli/proof/hashing.h"
+#include "cli/proof/tiles.h"
 #include "cli/shared/cli.h"
 #include "cli/terminal/progress.h"
-#include "proof/derive.h"
-#include "proof/verifier.h"
 #include "wire/base64.h"
 
 #define REPORTED_MAX 20             // Faults that are printed
@@ -26,6 +26,7 @@ typedef struct {
     const char *repository;
     cli_list_t keys, since;
     bool events_only;
+    int64_t threads;                // 0: one per processor
 } args_t;
 
 static const cli_option_t s_options [] = {
@@ -37,6 +38,8 @@ static const cli_option_t s_options [] = {
         CLI_TEXT, offsetof (args_t, repository), 0, NULL },
     { "events-only", 0, NULL, "do not compare the tables that follow from the events, nor check the structure of the file",
         CLI_FLAG, offsetof (args_t, events_only), 0, NULL },
+    { "threads", 0, "N", "read a ledger with N threads (default: one per processor, at most 8)",
+        CLI_NUMBER, offsetof (args_t, threads), 1, NULL },
     CLI_OPTIONS_END
 };
 
@@ -50,13 +53,16 @@ typedef struct {
     size_t key_count;
     stele_seals_t *seals;
     stele_verifier_t *verifier;
-    cli_hashing_t *hashing;         // Of a ledger
+    stele_reader_t *readers [CLI_TILES_THREADS_MAX];    // Of a ledger: those of the threads besides this one
+    size_t reader_count;
     stele_derive_t *derive;         // NULL: not wanted, or not possible
+    int64_t strange;                // Position of the event that cannot follow those before it; 0: none
+    stele_refusal_t reason;         // Why
     int64_t last;                   // Position up to which to read
     int64_t notes, signed_notes;    // Usable notes; of these, signed with the key
     int64_t faults;
     json_t *list;                   // Of the faults, as JSON
-    s_range_t ranges [RANGES_MAX];  // Faults of the verifier: it may run on the thread of 'hashing'
+    s_range_t ranges [RANGES_MAX];  // Faults of the verifier
     int64_t range_count;            // All of them
     bool complete;                  // All events could be read
     cli_progress_t progress;
@@ -118,16 +124,6 @@ s_on_difference (int64_t position, const char *text, void *arg)
     return self->faults < REPORTED_MAX;
 }
 
-static int
-s_on_structure (const char *text, void *arg)
-{
-    verify_t *self = arg;
-    char line [500];
-    snprintf (line, sizeof line, "structure of the file: %.400s", text);
-    s_report (self, 0, 0, NULL, line);
-    return self->faults >= REPORTED_MAX;
-}
-
 static void
 s_on_field (int64_t position, const char *fields, void *arg)
 {
@@ -148,7 +144,6 @@ s_name_ranges (verify_t *self)
     self->faults += self->range_count - (int64_t) count;
     if (!self->args->repository || count == 0)
         return;
-    self->history.packed = false;
     int status = cli_history_open (&other, self->args->repository);
     int64_t last = status? 0: cli_history_last (&other);
     for (size_t i = 0; i < count && status == EX_OK; i++) {
@@ -217,35 +212,82 @@ s_load_notes (verify_t *self)
 
 //  -- read ------------------------------------------------------------------------------
 
-static int
-s_on_event (int64_t position, const char *line, size_t size, const stele_record_t *event, void *arg)
+static void
+s_on_tile (const stele_tile_t *tile, const stele_derive_batch_t *batch, void *arg)
 {
     verify_t *self = arg;
-    if (self->hashing)
-        cli_hashing_add (self->hashing, line, size);
-    else
-        stele_verifier_line (self->verifier, line, size);
-    if (position % STELE_TILE == 0)
-        cli_progress_show (&self->progress, position, position);
-    if (self->derive && stele_derive_event (self->derive, event, &self->refusal)) {
+    stele_verifier_tile (self->verifier, tile);
+    int64_t position = stele_verifier_position (self->verifier);
+    cli_progress_show (&self->progress, position, position);
+    if (self->derive && stele_derive_take (self->derive, batch, &position, &self->reason)) {
         //  The leaves tell whether it is the event that was sealed
-        s_report (self, position, position, NULL, self->refusal.message);
+        self->strange = position;
         stele_derive_destroy (&self->derive);
     }
-    return 0;
+}
+
+//  -- tables and structure ------------------------------------------------------------------
+
+static void
+s_compare_tables (verify_t *self)
+{
+    int64_t code = self->derive && self->faults == 0? stele_derive_compare (self->derive, s_on_difference, self): 0;
+    if (code < 0)
+        s_report (self, 0, 0, NULL, stele_reader_error (self->history.reader));
+}
+
+typedef struct {
+    stele_reader_t *reader;
+    char *faults [REPORTED_MAX];
+    size_t count;
+    bool failed;
+} s_structure_t;
+
+static int
+s_on_structure (const char *text, void *arg)
+{
+    s_structure_t *self = arg;
+    self->faults [self->count++] = stele_memory_copy (text, strlen (text));
+    return self->count == REPORTED_MAX;
+}
+
+static void *
+s_check_structure (void *arg)
+{
+    s_structure_t *self = arg;
+    self->failed = stele_reader_structure (self->reader, s_on_structure, self) < 0;
+    return NULL;
 }
 
 static void
+s_report_structure (verify_t *self, s_structure_t *structure)
+{
+    char line [500];
+    for (size_t i = 0; i < structure->count; i++) {
+        snprintf (line, sizeof line, "structure of the file: %.400s", structure->faults [i]);
+        if (i == 0 || self->faults < REPORTED_MAX)
+            s_report (self, 0, 0, NULL, line);
+        free (structure->faults [i]);
+    }
+    if (structure->failed)
+        s_report (self, 0, 0, NULL, stele_reader_error (structure->reader));
+}
+
+//  The structure with the reader of another thread, meanwhile, if there is one
+static void
 s_compare (verify_t *self)
 {
-    if (self->derive && self->faults == 0) {
-        int64_t code = stele_derive_compare (self->derive, s_on_difference, self);
-        if (code < 0)
-            s_report (self, 0, 0, NULL, stele_reader_error (self->history.reader));
-    }
-    if (self->history.reader && !self->args->events_only
-    &&  stele_reader_structure (self->history.reader, s_on_structure, self) < 0)
-        s_report (self, 0, 0, NULL, stele_reader_error (self->history.reader));
+    s_structure_t structure = { .reader = self->reader_count? self->readers [0]: self->history.reader };
+    pthread_t thread;
+    bool wanted = self->history.reader && !self->args->events_only;
+    bool started = wanted && self->reader_count && stele_thread_start (&thread, s_check_structure, &structure);
+    s_compare_tables (self);
+    if (started)
+        pthread_join (thread, NULL);
+    else
+    if (wanted)
+        s_check_structure (&structure);
+    s_report_structure (self, &structure);
 }
 
 static void
@@ -253,21 +295,20 @@ s_read (verify_t *self)
 {
     stele_refusal_t refusal;
     self->progress = cli_progress_start (self->last, "events");
-    self->history.packed = self->history.reader != NULL;
-    self->hashing = self->history.packed? cli_hashing_new (self->verifier): NULL;
-    int code = cli_history_read (&self->history, 0, self->last? self->last: INT64_MAX, s_on_event, self, &refusal);
-    if (self->hashing && !cli_hashing_end (&self->hashing) && code == 0)
-        code = stele_refuse (&refusal, STELE_ELEDGER, NULL, "the event cannot be written as JSON");
+    int code = cli_tiles_read (&self->history, self->readers, self->reader_count, self->last, s_on_tile, self, &refusal);
     cli_progress_wipe (&self->progress);
     int64_t next = stele_verifier_position (self->verifier) + 1;
-    if (code)
-        s_report (self, next, next, NULL, s_without_position (refusal.message, next));
-    //  What could not be read is missing, but was named
     self->complete = code == 0;
     if (self->complete)
         stele_verifier_end (self->verifier);
+    else
+        stele_verifier_stop (self->verifier);
     s_name_ranges (self);
-    if (code == 0)
+    if (self->strange)
+        s_report (self, self->strange, self->strange, NULL, self->reason.message);
+    if (code)
+        s_report (self, next, next, NULL, s_without_position (refusal.message, next));
+    else
         s_compare (self);
 }
 
@@ -326,6 +367,17 @@ s_finish (verify_t *self)
 
 //  -- the command -----------------------------------------------------------------------
 
+static int
+s_begin (verify_t *self)
+{
+    long processors = sysconf (_SC_NPROCESSORS_ONLN);
+    int64_t threads = self->args->threads? self->args->threads: processors < 1? 1: processors < 8? processors: 8;
+    int count = cli_tiles_begin (&self->history, self->readers, (size_t) threads - 1);
+    self->begun = count >= 0;
+    self->reader_count = count > 0? (size_t) count: 0;
+    return count < 0? count: 0;
+}
+
 //  Notes first: the state of the ledger, or of the segments, that is read afterwards has their events
 static int
 s_verify (verify_t *self)
@@ -339,11 +391,10 @@ s_verify (verify_t *self)
     int status = s_load_notes (self);
     if (status)
         return status;
-    if (self->history.reader && stele_reader_begin (self->history.reader)) {
+    if (self->history.reader && s_begin (self)) {
         cli_report ("%s", stele_reader_error (self->history.reader));
         return EX_IOERR;
     }
-    self->begun = self->history.reader != NULL;
     self->last = cli_history_last (&self->history);
     if (self->last < 0) {
         cli_report ("cannot find the end of '%s'", self->history.path);
@@ -359,6 +410,8 @@ static int
 s_load_keys (verify_t *self)
 {
     stele_refusal_t refusal;
+    if (self->args->threads > CLI_TILES_THREADS_MAX)
+        return cli_usage_error ("verify", "--threads: at most %d", CLI_TILES_THREADS_MAX);
     if (self->args->keys.count > KEYS_MAX)
         return cli_usage_error ("verify", "--key: at most %d keys", KEYS_MAX);
     for (size_t i = 0; i < self->args->keys.count; i++) {
@@ -380,7 +433,7 @@ s_run (cli_t *cli, void *arguments, const cli_operands_t *operands)
     if (status == EX_OK && (status = cli_history_open (&self.history, operands->items [0])) == EX_OK) {
         status = s_verify (&self);
         if (self.begun)
-            stele_reader_end (self.history.reader);
+            cli_tiles_end (&self.history, self.readers, self.reader_count);
         cli_history_close (&self.history);
     }
     stele_derive_destroy (&self.derive);
