@@ -22,6 +22,12 @@ STELE_TEST_PACKAGES=(
     mypy openssl curl postgresql libpq-dev
 )
 
+# What the tests of the Debian packages and of the dashboard need besides
+STELE_DEBIAN_PACKAGES=(
+    build-essential debhelper dh-python pybuild-plugin-pyproject python3-all python3-setuptools lintian iproute2 libpq-dev
+)
+STELE_BROWSER_PACKAGES=(chromium chromium-driver python3-selenium)
+
 say () { printf '%s\n' "-- $*" >&2; }
 die () { printf '%s\n' "$(basename "$0"): $*" >&2; exit 1; }
 
@@ -69,6 +75,13 @@ stele_packages () {
     stele_install "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
 }
 
+# stele_generate LOG: make ./configure, if it is missing or older than configure.ac.
+stele_generate () {
+    [ ! -x "$STELE_ROOT/configure" ] || [ "$STELE_ROOT/configure.ac" -nt "$STELE_ROOT/configure" ] || return 0
+    say "generating ./configure"
+    (cd "$STELE_ROOT" && ./autogen.sh) >>"$1" 2>&1 || { tail -n 40 "$1" >&2; return 1; }
+}
+
 # stele_build FOLDER [CONFIGURE-OPTIONS...]: configure out of tree (once), then build.
 # Output goes to FOLDER/build.txt; its end is printed on failure.
 stele_build () {
@@ -76,10 +89,7 @@ stele_build () {
     shift
     mkdir -p "$folder" || return 1
     : >"$log"
-    if [ ! -x "$STELE_ROOT/configure" ] || [ "$STELE_ROOT/configure.ac" -nt "$STELE_ROOT/configure" ]; then
-        say "generating ./configure"
-        (cd "$STELE_ROOT" && ./autogen.sh) >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
-    fi
+    stele_generate "$log" || return 1
     if [ ! -f "$folder/Makefile" ]; then
         say "configuring in $folder"
         (cd "$folder" && "$STELE_ROOT/configure" "$@") >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
