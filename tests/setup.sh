@@ -1,13 +1,16 @@
 # setup - install packages and build, for scripts that start from a fresh clone
 #
 # Sourced by tests/run.sh, examples/quickstart.sh and .ci/run, from any folder;
-# only defines functions. STELE_ROOT is the root of the source tree.
+# only defines functions and variables. STELE_ROOT is the root of the source tree.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 STELE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+#   Every compilation and every link runs libtool, a large script: dash takes about half the time of bash for it
+[ ! -x /bin/dash ] || export CONFIG_SHELL=/bin/dash
 
 STELE_PACKAGES=(
     autoconf automake libtool pkg-config make gcc libc6-dev
