@@ -1,13 +1,16 @@
 # setup - install packages and build, for scripts that start from a fresh clone
 #
 # Sourced by tests/run.sh, examples/quickstart.sh and .ci/run, from any folder;
-# only defines functions. STELE_ROOT is the root of the source tree.
+# only defines functions and variables. STELE_ROOT is the root of the source tree.
 #
 # This Source Code Form is subject to the terms of the Mozilla Public
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 STELE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+#   Every compilation and every link runs libtool, a large script: dash takes about half the time of bash for it
+[ ! -x /bin/dash ] || export CONFIG_SHELL=/bin/dash
 
 STELE_PACKAGES=(
     autoconf automake libtool pkg-config make gcc libc6-dev
@@ -21,6 +24,12 @@ STELE_TEST_PACKAGES=(
     python3-jsonschema libfaketime python3-pip python3-venv python3-setuptools python3-wheel python3-celery python3-redis
     mypy openssl curl postgresql libpq-dev
 )
+
+# What the tests of the Debian packages and of the dashboard need besides
+STELE_DEBIAN_PACKAGES=(
+    build-essential debhelper dh-python pybuild-plugin-pyproject python3-all python3-setuptools lintian iproute2 libpq-dev
+)
+STELE_BROWSER_PACKAGES=(chromium chromium-driver python3-selenium)
 
 say () { printf '%s\n' "-- $*" >&2; }
 die () { printf '%s\n' "$(basename "$0"): $*" >&2; exit 1; }
@@ -69,6 +78,13 @@ stele_packages () {
     stele_install "${missing[@]}" || die "apt-get could not install: ${missing[*]}"
 }
 
+# stele_generate LOG: make ./configure, if it is missing or older than configure.ac.
+stele_generate () {
+    [ ! -x "$STELE_ROOT/configure" ] || [ "$STELE_ROOT/configure.ac" -nt "$STELE_ROOT/configure" ] || return 0
+    say "generating ./configure"
+    (cd "$STELE_ROOT" && ./autogen.sh) >>"$1" 2>&1 || { tail -n 40 "$1" >&2; return 1; }
+}
+
 # stele_build FOLDER [CONFIGURE-OPTIONS...]: configure out of tree (once), then build.
 # Output goes to FOLDER/build.txt; its end is printed on failure.
 stele_build () {
@@ -76,10 +92,7 @@ stele_build () {
     shift
     mkdir -p "$folder" || return 1
     : >"$log"
-    if [ ! -x "$STELE_ROOT/configure" ] || [ "$STELE_ROOT/configure.ac" -nt "$STELE_ROOT/configure" ]; then
-        say "generating ./configure"
-        (cd "$STELE_ROOT" && ./autogen.sh) >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
-    fi
+    stele_generate "$log" || return 1
     if [ ! -f "$folder/Makefile" ]; then
         say "configuring in $folder"
         (cd "$folder" && "$STELE_ROOT/configure" "$@") >>"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }

@@ -31,7 +31,7 @@ check () {
     fi
 }
 
-stele_packages build-essential debhelper dh-python pybuild-plugin-pyproject python3-all python3-setuptools lintian iproute2 libpq-dev
+stele_packages "${STELE_DEBIAN_PACKAGES[@]}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/stele"

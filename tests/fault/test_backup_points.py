@@ -134,6 +134,7 @@ class SmallRepository(FaultTest):
     def start_broker(cls, **more):
         cls.disk = Tmpfs(os.path.join(cls.folder, "disk"), 1 << 20)
         cls.addClassCleanup(cls.disk.unmount)
+        cls.addClassCleanup(cls._end_broker)    # Before: it would write into the folder under the disk
         return super().start_broker(arguments=("--backup", os.path.join(cls.disk.folder, "repository")), **more)
 
     def test_snapshot_without_room_is_refused_and_delays_no_ack(self):

@@ -384,18 +384,18 @@ class LeaseTest(DiskTest):
         return [event for event in self.ask("task.history", task_id=task)["history"]
                 if (event.get("error_message") or "").startswith("interrupted:")]
 
-    def hold(self, peer, lease_ms, ping):
+    def hold(self, peer, lease_ms):
+        """The broker holds back for longer than the lease of a producer that only pings."""
         task = self.name("task")
         peer.hello(lease_ms=lease_ms)
         peer.publish(created(task), changed(task, "running"))
         self.fail_from_now_on()
         self.producer_without_answer()
         self.holding()
-        if ping:
-            for _ in range(3 * lease_ms // 250):
-                peer.send({"op": "ping"})
-                with self.assertRaises(Silence):
-                    peer.receive(250)
+        for _ in range(3 * lease_ms // 2 // 250):
+            peer.send({"op": "ping"})
+            with self.assertRaises(Silence):
+                peer.receive(250)
         return task
 
     def producer_without_answer(self):
@@ -405,7 +405,7 @@ class LeaseTest(DiskTest):
     def test_silence_of_the_broker_interrupts_nobody(self):
         self.restart("write@-wal:ENOSPC:while=" + self.flag)
         peer = self.clients.dealer(self.broker.events, self.name("producer"))
-        task = self.hold(peer, 1000, ping=True)
+        task = self.hold(peer, 4000)
         self.recover()
         harness.wait_until(lambda: not self.ask("stats")["ingest"]["holding"], "writes")
         peer.send({"op": "ping"})
@@ -417,7 +417,7 @@ class LeaseTest(DiskTest):
         self.restart("write@-wal:ENOSPC:while=" + self.flag)
         peer = self.clients.dealer(self.broker.events, self.name("producer"))
         task = self.name("task")
-        peer.hello(lease_ms=500)
+        peer.hello(lease_ms=3000)
         peer.publish(created(task), changed(task, "running"))
         self.fail_from_now_on()
         self.holding()                      # Caused by the lease alone

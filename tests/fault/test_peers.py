@@ -249,7 +249,7 @@ class Garbage(PeersTest):
         print("figures: %d silent peers, %.0f KiB each" % (len(silent), grown / 1024 / len(silent)))
         self.assertLess(grown, 100 * MEBI)
         #   A connection without a greeting is closed after a while
-        silent[1].settimeout(40)
+        silent[1].settimeout(harness.PATIENCE)
         while silent[1].recv(1000):
             pass
 

@@ -15,10 +15,10 @@ if HTTP
 check_PROGRAMS += tests/unit/test_http_peers tests/unit/test_http_scan tests/unit/test_http_websocket
 TESTS += tests/unit/test_http_peers tests/unit/test_http_scan tests/unit/test_http_websocket
 if HAVE_PYTHON
-TESTS += $(http_tests)
 if HAVE_PROMTOOL
 TESTS += $(promtool_tests)
 endif
+TESTS += $(http_tests)
 endif
 endif
 tests_unit_test_http_peers_SOURCES = tests/unit/test_http_peers.c

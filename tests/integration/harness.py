@@ -83,11 +83,16 @@ def temporary_folder():
     return folder
 
 
+#   Signals that end a program
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGKILL)
+
+
 class Process:
     """A child process whose output is collected line by line."""
 
     def __init__(self, command, env=None, cwd=None, stdin=None):
         self.command = command
+        self.expected = False               # Its end: the test sent a signal, or waited for it
         self.lines = []
         self.changed = threading.Condition()
         self.child = subprocess.Popen(
@@ -135,11 +140,13 @@ class Process:
 
     def signal(self, number):
         """Returns after a SIGSTOP when the program has stopped."""
+        self.expected = self.expected or number in ENDING
         self.child.send_signal(number)
         if number == signal.SIGSTOP:
             os.waitid(os.P_PID, self.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wait(self, patience=PATIENCE):
+        self.expected = True
         try:
             status = self.child.wait(patience)
         except subprocess.TimeoutExpired:
@@ -305,11 +312,20 @@ class BrokerTest(unittest.TestCase):
         """Start it (again, after stop or kill) on the same folder."""
         options = {"redis": cls.redis, "settings": cls.settings, "arguments": cls.arguments}
         options.update(more)
+        cls._assert_alive()
         cls.broker = Steled(cls.folder, **options)
         return cls.broker
 
     @classmethod
+    def _assert_alive(cls):
+        """The broker runs, or has ended as the test wanted."""
+        if cls.broker and not cls.broker.expected and not cls.broker.running():
+            status = cls.broker.wait()
+            raise AssertionError("steled ended by itself, with status %d:\n%s" % (status, cls.broker.log()))
+
+    @classmethod
     def _end_broker(cls):
+        cls._assert_alive()
         if cls.broker and cls.broker.running():
             status = cls.broker.stop()
             if status != 0:

@@ -93,6 +93,9 @@ AM_TESTS_ENVIRONMENT = \
 
 if HAVE_PYTHON
 TESTS += $(integration_tests) $(python_tests)
+if !SANITIZE
+TESTS += $(pure_python_tests)
+endif
 if WITH_REDACTION
 TESTS += $(redaction_tests)
 endif
@@ -101,13 +104,13 @@ TESTS += $(relay_tests)
 endif
 endif
 
-EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(redaction_tests) $(relay_tests) tests/run.sh tests/setup.sh
+EXTRA_DIST += $(integration_support) $(integration_tests) $(python_tests) $(pure_python_tests) $(redaction_tests) $(relay_tests) tests/run.sh tests/setup.sh
 
 .PHONY: check-unit check-integration
 check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(filter tests/unit/%,$(TESTS))"
 check-integration: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(redaction_tests) $(relay_tests)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(integration_tests) $(python_tests) $(pure_python_tests) $(redaction_tests) $(relay_tests)"
 
 check_PROGRAMS += tests/integration/repository_tool
 tests_integration_repository_tool_SOURCES = tests/integration/repository_tool.c

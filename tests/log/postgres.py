@@ -164,6 +164,7 @@ class Proxy:
         self.answers.set()
         self.held = threading.Event()       # Some were
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
+        self.lock = threading.Lock()        # Of the next two
         self.peers, self.threads = [], []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
@@ -181,11 +182,18 @@ class Proxy:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
-            self.peers += [client, server]
-            for arguments in ((client, server, False), (server, client, True)):
-                self.threads.append(threading.Thread(target=self._pass, args=arguments, daemon=True))
-                self.threads[-1].start()
+            try:
+                server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
+            except OSError:                 # It is not there: the client loses its connection, as without a proxy
+                client.close()
+                server.close()
+                continue
+            with self.lock:
+                self.peers += [client, server]
+                for arguments in ((client, server, False), (server, client, True)):
+                    thread = threading.Thread(target=self._pass, args=arguments, daemon=True)
+                    thread.start()
+                    self.threads.append(thread)
 
     def _pass(self, source, target, from_server):
         try:
@@ -210,17 +218,19 @@ class Proxy:
 
     def cut(self):
         """End all connections; what is held back is lost."""
-        for peer in self.peers:
+        with self.lock:
+            peers, self.peers = self.peers, []
+            threads, self.threads = self.threads, []
+        for peer in peers:
             try:
                 peer.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
         self.answers.set()
-        for thread in self.threads:
+        for thread in threads:
             thread.join(harness.PATIENCE)
-        for peer in self.peers:
+        for peer in peers:
             peer.close()
-        self.peers, self.threads = [], []
         self.held.clear()
 
     def close(self):
