@@ -164,7 +164,7 @@ class Proxy:
         self.answers.set()
         self.held = threading.Event()       # Some were
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
-        self.peers, self.threads = [], []
+        self.peers, self.threads, self.lock = [], [], threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
         self.listener.listen()
@@ -182,10 +182,13 @@ class Proxy:
                 return
             server = socket.socket(socket.AF_UNIX)
             server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
-            self.peers += [client, server]
-            for arguments in ((client, server, False), (server, client, True)):
-                self.threads.append(threading.Thread(target=self._pass, args=arguments, daemon=True))
-                self.threads[-1].start()
+            threads = [threading.Thread(target=self._pass, args=arguments, daemon=True)
+                       for arguments in ((client, server, False), (server, client, True))]
+            with self.lock:
+                self.peers += [client, server]
+                self.threads += threads
+            for thread in threads:
+                thread.start()
 
     def _pass(self, source, target, from_server):
         try:
@@ -210,17 +213,21 @@ class Proxy:
 
     def cut(self):
         """End all connections; what is held back is lost."""
-        for peer in self.peers:
+        #   A client may connect again meanwhile
+        with self.lock:
+            peers, threads = self.peers, self.threads
+            self.peers, self.threads = [], []
+        for peer in peers:
             try:
                 peer.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
         self.answers.set()
-        for thread in self.threads:
-            thread.join(harness.PATIENCE)
-        for peer in self.peers:
+        for thread in threads:
+            if thread.ident:
+                thread.join(harness.PATIENCE)
+        for peer in peers:
             peer.close()
-        self.peers, self.threads = [], []
         self.held.clear()
 
     def close(self):

@@ -92,7 +92,7 @@ int
 stele_writer_again (stele_writer_t *self)
 {
     STELE_FAULT (again_before);
-    if (stele_lead_in_doubt (self->lead) || stele_lead_is_ahead (self->lead)) {
+    if (stele_lead_is_unsettled (self->lead)) {
         int resolved = stele_lead_resolve (self);
         if (resolved == 1)
             return stele_writer_finish (self, 0);
