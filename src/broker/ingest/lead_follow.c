@@ -117,12 +117,14 @@ s_fold_one (stele_writer_t *writer, const stele_batch_t *batch, stele_refusal_t 
     return code;
 }
 
-//  A job READ runs, or has ended: fold what a slice of time permits of the batches that it has brought, and take it after the
-//  last. 0 or a code.
+//  If the job READ has ended, fold what a slice of time permits of the batches that it has brought, and take it after the last.
+//  0 or a code.
 static int
 s_fold (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
+    if (!stele_lead_job_done (self->job))
+        return 0;
     stele_log_page_t *page = stele_lead_job_page (self->job);
     stele_job_result_t result;
     stele_batch_t batch;
@@ -134,8 +136,7 @@ s_fold (stele_writer_t *writer)
         if (code == 0 && stele_clock_steady_us () >= until_us)
             return 0;
     }
-    if (!stele_lead_job_take (self->job, &result))
-        return 0;
+    stele_lead_job_take (self->job, &result);
     if (!page)
         return s_stop (writer, result.code, &result.refusal);
     self->full = self->full && code;

@@ -71,7 +71,7 @@ bool
     stele_lead_job_done (const stele_lead_job_t *self);
 
 /*  The batches that a job READ has brought, until its result is taken: as long as some are left, there is a result to take.
-    NULL: none. Owned by the object.                                         */
+    NULL: it has failed, or has not ended. Owned by the object.              */
 stele_log_page_t *
     stele_lead_job_page (const stele_lead_job_t *self);
 
