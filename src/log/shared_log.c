@@ -235,7 +235,9 @@ int
 stele_shared_log_fetch (stele_shared_log_t *self, const stele_batch_end_t *end, int64_t upto, stele_log_page_t **page,
     stele_refusal_t *refusal)
 {
-    if (stele_shared_log_connect (self))
+    *self->error = 0;
+    //  'upto' is safe on this server, perhaps not on the one of another connection
+    if (!stele_postgres_connected (self->postgres) || stele_shared_log_settle (self))
         return STELE_EUNAVAILABLE;
     stele_parameters_t parameters = { 0 };
     stele_parameters_text (&parameters, self->ledger_id);

@@ -158,7 +158,8 @@ typedef struct stele_log_page stele_log_page_t;
 
 /*  Read some of the batches after *end, up to number 'upto'. Returns 0 with a page, which has at least one, and which the
     caller owns; STELE_EUNAVAILABLE; STELE_EBEHIND with a refusal: the log begins after *end, since older batches were removed;
-    STELE_ELEDGER with a refusal: the batch after *end is missing.           */
+    STELE_ELEDGER with a refusal: the batch after *end is missing. Does not connect: what is safe on one server may not be
+    on another.                                                              */
 int
     stele_shared_log_fetch (stele_shared_log_t *self, const stele_batch_end_t *end, int64_t upto, stele_log_page_t **page,
         stele_refusal_t *refusal);
