@@ -50,6 +50,7 @@ typedef struct {
     bool refused;                   // A setting was refused, so START is too
     bool started;                   // START was accepted: other threads read the settings
     zlist_t *commands;              // Name and value of each SET; of CONFIG, "" and the file
+    zlist_t *later;                 // Messages: commands that came during the start
     bool terminated;
 } s_broker_t;
 
@@ -129,6 +130,28 @@ s_start_access (s_broker_t *self)
     return rc;
 }
 
+//  The first message of the writer. Its start may take long, but ends soon after $TERM.
+static zmsg_t *
+s_await_ingest (s_broker_t *self)
+{
+    zmq_pollitem_t items [] = {
+        { zsock_resolve (self->ingest), 0, ZMQ_POLLIN, 0 },
+        { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 }
+    };
+    while (!self->terminated && stele_poll (items, 2, -1) >= 0 && !(items [0].revents & ZMQ_POLLIN)) {
+        zmsg_t *command = items [1].revents & ZMQ_POLLIN? zmsg_recv (self->pipe): NULL;
+        self->terminated = command && zframe_streq (zmsg_first (command), "$TERM");
+        if (command)
+            zlist_append (self->later, command);
+    }
+    if (self->terminated) {
+        zsock_set_sndtimeo (self->ingest, 0);       // It may have ended meanwhile
+        zstr_send (self->ingest, "STOP");
+        zsock_set_sndtimeo (self->ingest, -1);
+    }
+    return zmsg_recv (self->ingest);
+}
+
 static int
 s_start_ingest (s_broker_t *self)
 {
@@ -136,7 +159,7 @@ s_start_ingest (s_broker_t *self)
     self->ingest = stele_actor_new (stele_ingest, self->settings);
     if (!self->ingest)
         return s_no_thread (self);
-    zmsg_t *message = zmsg_recv (self->ingest);
+    zmsg_t *message = s_await_ingest (self);
     char *status = message? zmsg_popstr (message): NULL;
     char *text = message? zmsg_popstr (message): NULL;
     int rc = -1;
@@ -480,9 +503,8 @@ s_reload (s_broker_t *self)
 }
 
 static void
-s_command (s_broker_t *self)
+s_command (s_broker_t *self, zmsg_t *command)
 {
-    zmsg_t *command = zmsg_recv (self->pipe);
     char *verb = command? zmsg_popstr (command): NULL;
     if (!verb || streq (verb, "$TERM"))
         self->terminated = true;
@@ -495,8 +517,12 @@ s_command (s_broker_t *self)
         zstr_free (&value);
     }
     else
-    if (streq (verb, "START"))
+    if (streq (verb, "START")) {
         s_start (self);
+        zmsg_t *later;
+        while ((later = zlist_pop (self->later)))
+            s_command (self, later);
+    }
     else
     if (streq (verb, "VERBOSE"))
         s_set (self, "log-level", "debug");
@@ -567,7 +593,7 @@ s_step (s_broker_t *self)
     if (stele_poll (items, count, -1) < 0)
         return false;
     if (items [0].revents & ZMQ_POLLIN) {
-        s_command (self);
+        s_command (self, zmsg_recv (self->pipe));
         return true;
     }
     //  One message: s_receive_ingest and s_receive_zap stop all actors
@@ -590,9 +616,9 @@ stele_broker (zsock_t *pipe, void *args)
 {
     (void) args;
     s_broker_t self = {
-        .pipe = pipe, .settings = stele_settings_new (), .recovery = stele_pack_new (), .commands = zlist_new ()
+        .pipe = pipe, .settings = stele_settings_new (), .recovery = stele_pack_new (), .commands = zlist_new (), .later = zlist_new ()
     };
-    assert (self.commands);
+    assert (self.commands && self.later);
     zlist_autofree (self.commands);
     zsock_signal (pipe, 0);
     while (!self.terminated && s_step (&self)) {}
@@ -605,6 +631,7 @@ stele_broker (zsock_t *pipe, void *args)
     for (int i = 0; i < STELE_FOLLOWER_COUNT; i++)
         zstr_free (&self.endpoints [i]);
     zlist_destroy (&self.commands);
+    zlist_destroy (&self.later);
     stele_pack_destroy (&self.recovery);
     stele_access_destroy (&self.access);
     STELE_TSAN_ACQUIRE (self.settings);

@@ -35,6 +35,7 @@ src_broker_libbroker_la_SOURCES = \
     src/broker/ingest/lead.c src/broker/ingest/lead.h src/broker/ingest/lead_internal.h \
     src/broker/ingest/lead_follow.c \
     src/broker/ingest/lead_job.c src/broker/ingest/lead_job.h \
+    src/broker/ingest/lead_start.c \
     src/broker/ingest/mode_switch.c \
     src/broker/ingest/producer_news.c src/broker/ingest/producer_news.h \
     src/broker/ingest/redis_mode.c src/broker/ingest/redis_mode.h \

@@ -39,6 +39,7 @@ typedef struct {
 #ifdef STELE_WITH_FAULTS
     bool fault_points;
 #endif
+    bool stopped;                   // By a signal, before the broker was ready
     cli_list_t settings;            // name, value, name, value, ...
 } s_args_t;
 
@@ -102,9 +103,49 @@ s_raise_files (void)
         zsys_set_max_sockets (65536);
 }
 
-//  Exit status: EX_OK when it is ready.
+//  Act on a signal. Returns whether it stops the broker.
+static bool
+s_take_signal (s_args_t *args, int signals)
+{
+    struct signalfd_siginfo info;
+    if (read (signals, &info, sizeof info) != sizeof info)
+        return false;
+    if (info.ssi_signo == SIGHUP) {
+        stele_log_info ("reload", "SIGHUP: reading the settings again");
+        zstr_send (args->broker, "RELOAD");
+        cli_http_child_reload (&args->http);
+        return false;
+    }
+    if (info.ssi_signo == SIGCHLD) {
+        cli_http_child_check (&args->http);
+        return false;
+    }
+    stele_log_info ("stopping", "%s: stopping; send it again to stop without waiting",
+        info.ssi_signo == SIGINT? "SIGINT": "SIGTERM");
+    return true;
+}
+
+//  The answer of the broker, whose start may take long; a signal may end it early
+static zmsg_t *
+s_await_start (s_args_t *args, int signals)
+{
+    zmq_pollitem_t items [] = {
+        { zsock_resolve (args->broker), 0, ZMQ_POLLIN, 0 },
+        { NULL, signals, ZMQ_POLLIN, 0 }
+    };
+    while (!args->stopped && zmq_poll (items, 2, -1) >= 0 && !(items [0].revents & ZMQ_POLLIN))
+        args->stopped = (items [1].revents & ZMQ_POLLIN) && s_take_signal (args, signals);
+    if (args->stopped) {
+        zsock_set_sndtimeo (args->broker, 0);       // It may have ended meanwhile
+        zstr_send (args->broker, "$TERM");
+        zsock_set_sndtimeo (args->broker, -1);
+    }
+    return zmsg_recv (args->broker);
+}
+
+//  Exit status: EX_OK when it is ready, or was stopped.
 static int
-s_configure (s_args_t *args)
+s_configure (s_args_t *args, int signals)
 {
     if (args->config)
         zstr_sendx (args->broker, "CONFIG", args->config, NULL);
@@ -115,7 +156,7 @@ s_configure (s_args_t *args)
     zstr_sendx (args->broker, "START", NULL);
 
     //  The first answer is that of the first refused setting, or else that of START: then with the options of stele-http
-    zmsg_t *answer = zmsg_recv (args->broker);
+    zmsg_t *answer = s_await_start (args, signals);
     char *status = answer? zmsg_popstr (answer): NULL, *text = answer? zmsg_popstr (answer): NULL, *more;
     int result = EX_CONFIG;
     if (status && streq (status, "READY")) {
@@ -124,7 +165,12 @@ s_configure (s_args_t *args)
             cli_list_append (&args->http.options, more, strlen (more));
             zstr_free (&more);
         }
-        result = cli_http_child_start (&args->http);
+        result = args->stopped? EX_OK: cli_http_child_start (&args->http);
+    }
+    else
+    if (args->stopped) {
+        stele_log_info ("start_ended", "the start ended early: %s", text? text: "stopped");
+        result = EX_OK;
     }
     else {
         more = answer? zmsg_popstr (answer): NULL;
@@ -153,28 +199,6 @@ s_receive (zactor_t *broker)
     zstr_free (&status);
     zstr_free (&text);
     return alive? EX_OK: EX_IOERR;
-}
-
-//  Act on a signal. Returns whether it stops the broker.
-static bool
-s_take_signal (s_args_t *args, int signals)
-{
-    struct signalfd_siginfo info;
-    if (read (signals, &info, sizeof info) != sizeof info)
-        return false;
-    if (info.ssi_signo == SIGHUP) {
-        stele_log_info ("reload", "SIGHUP: reading the settings again");
-        zstr_send (args->broker, "RELOAD");
-        cli_http_child_reload (&args->http);
-        return false;
-    }
-    if (info.ssi_signo == SIGCHLD) {
-        cli_http_child_check (&args->http);
-        return false;
-    }
-    stele_log_info ("stopping", "%s: stopping; send it again to stop without waiting",
-        info.ssi_signo == SIGINT? "SIGINT": "SIGTERM");
-    return true;
 }
 
 //  Wait for a signal that stops the broker, or for the broker to fail. Returns the exit status.
@@ -264,8 +288,8 @@ s_run (s_args_t *args)
     args->broker = stele_actor_new (stele_broker, NULL);
     if (!args->broker)
         stele_log_error ("cannot_start", "cannot start a thread: %s", strerror (errno));
-    int status = args->broker? s_configure (args): EX_OSERR;
-    if (status == EX_OK) {
+    int status = args->broker? s_configure (args, signals): EX_OSERR;
+    if (status == EX_OK && !args->stopped) {
         cli_service_notify ("READY=1\nSTATUS=Accepting events");
         status = s_wait (args, signals);
         cli_service_notify ("STOPPING=1");

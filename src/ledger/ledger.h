@@ -241,10 +241,10 @@ int
 
 /*  Interrupt the tasks in progress (protocol section 3) of one producer (-1: of all, and those
     without one), in the open batch: each becomes failed, by an event of the broker with 'reason' as
-    its error_message. Returns their number, or an error.                    */
+    its error_message; at most 'most', so that a batch has a bound. Returns their number, or an error. */
 int64_t
     stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason,
-        int64_t time_us);
+        int64_t time_us, int64_t most);
 
 /*  -- deferred writing, while another store keeps what is acked --------------------- */
 

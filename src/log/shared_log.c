@@ -226,24 +226,55 @@ s_missing (stele_shared_log_t *self, const stele_batch_end_t *end, stele_refusal
         "this node from a snapshot", end->number + 1);
 }
 
-static int
-s_read_page (stele_shared_log_t *self, PGresult *result, stele_batch_end_t *end,
-    stele_shared_log_fn *fn, void *arg, stele_refusal_t *refusal)
+struct stele_log_page {
+    PGresult *result;
+    int row;                        // The next one
+};
+
+int
+stele_shared_log_fetch (stele_shared_log_t *self, const stele_batch_end_t *end, int64_t upto, stele_log_page_t **page,
+    stele_refusal_t *refusal)
 {
-    int code = 0;
-    for (int row = 0; row < PQntuples (result) && code == 0; row++) {
-        stele_batch_t batch;
-        code = s_take_batch (result, row, &batch, end->number, refusal);
-        if (code == 0 && row == 0 && batch.number != end->number + 1)
-            return s_missing (self, end, refusal);
-        if (code == 0)
-            code = stele_batch_check (&batch, end, refusal);
-        if (code == 0)
-            code = fn (&batch, arg);
-        if (code == 0)
-            stele_batch_advance (&batch, end);
+    *self->error = 0;
+    //  'upto' is safe on this server, perhaps not on the one of another connection
+    if (!stele_postgres_connected (self->postgres) || stele_shared_log_settle (self))
+        return STELE_EUNAVAILABLE;
+    stele_parameters_t parameters = { 0 };
+    stele_parameters_text (&parameters, self->ledger_id);
+    stele_parameters_integer (&parameters, end->number);
+    stele_parameters_integer (&parameters, upto);
+    PGresult *result = stele_postgres_run (self->postgres, &s_page, &parameters);
+    if (!result)
+        return STELE_EUNAVAILABLE;
+    if (PQntuples (result) == 0 || stele_postgres_integer (result, 0, 0) != end->number + 1) {
+        PQclear (result);
+        return s_missing (self, end, refusal);
     }
-    return code;
+    *page = STELE_NEW (stele_log_page_t);
+    (*page)->result = result;
+    return 0;
+}
+
+int
+stele_log_page_next (stele_log_page_t *self, const stele_batch_end_t *end, stele_batch_t *batch, stele_refusal_t *refusal)
+{
+    if (self->row == PQntuples (self->result))
+        return 0;
+    int code = s_take_batch (self->result, self->row, batch, end->number, refusal);
+    if (code == 0)
+        code = stele_batch_check (batch, end, refusal);
+    self->row++;
+    return code? code: 1;
+}
+
+void
+stele_log_page_destroy (stele_log_page_t **self_p)
+{
+    assert (self_p);
+    if (*self_p)
+        PQclear ((*self_p)->result);
+    free (*self_p);
+    *self_p = NULL;
 }
 
 int
@@ -252,17 +283,15 @@ stele_shared_log_read (stele_shared_log_t *self, stele_batch_end_t *end, int64_t
 {
     int code = 0;
     while (code == 0 && end->number < upto) {
-        if (stele_shared_log_connect (self))
-            return STELE_EUNAVAILABLE;
-        stele_parameters_t parameters = { 0 };
-        stele_parameters_text (&parameters, self->ledger_id);
-        stele_parameters_integer (&parameters, end->number);
-        stele_parameters_integer (&parameters, upto);
-        PGresult *result = stele_postgres_run (self->postgres, &s_page, &parameters);
-        if (!result)
-            return STELE_EUNAVAILABLE;
-        code = PQntuples (result)? s_read_page (self, result, end, fn, arg, refusal): s_missing (self, end, refusal);
-        PQclear (result);
+        stele_log_page_t *page = NULL;
+        stele_batch_t batch;
+        code = stele_shared_log_fetch (self, end, upto, &page, refusal);
+        while (code == 0 && (code = stele_log_page_next (page, end, &batch, refusal)) == 1) {
+            code = fn (&batch, arg);
+            if (code == 0)
+                stele_batch_advance (&batch, end);
+        }
+        stele_log_page_destroy (&page);
     }
     return code;
 }

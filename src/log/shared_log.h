@@ -109,7 +109,8 @@ int
 int
     stele_shared_log_poll (stele_shared_log_t *self, int64_t wait_ms);
 
-/*  Wait, at most wait_ms, for the outcome of an announcement, after which _send does not wait for it. False: not yet. */
+/*  Wait, at most wait_ms, for the outcome of an announcement: then _send does not wait for anything. False: not yet, or _send
+    has to create a table first.                                             */
 bool
     stele_shared_log_settled (stele_shared_log_t *self, int64_t wait_ms);
 
@@ -152,10 +153,27 @@ const char *
 
 /*  -- readers ------------------------------------------------------------------ */
 
+/*  Batches that were read, which need the log no more.                      */
+typedef struct stele_log_page stele_log_page_t;
+
+/*  Read some of the batches after *end, up to number 'upto'. Returns 0 with a page, which has at least one, and which the
+    caller owns; STELE_EUNAVAILABLE; STELE_EBEHIND with a refusal: the log begins after *end, since older batches were removed;
+    STELE_ELEDGER with a refusal: the batch after *end is missing. Does not connect: what is safe on one server may not be
+    on another.                                                              */
+int
+    stele_shared_log_fetch (stele_shared_log_t *self, const stele_batch_end_t *end, int64_t upto, stele_log_page_t **page,
+        stele_refusal_t *refusal);
+
+/*  The next batch of the page, which has to follow *end. Returns 1 with the batch, whose bytes are those of the page; 0: it
+    has no more; or as stele_batch_check, with a refusal.                    */
+int
+    stele_log_page_next (stele_log_page_t *self, const stele_batch_end_t *end, stele_batch_t *batch, stele_refusal_t *refusal);
+void
+    stele_log_page_destroy (stele_log_page_t **self_p);
+
 /*  Call fn for each batch after *end, up to number 'upto', and move *end. Each is checked against the chain first.
-    fn returns 0, or a code that ends the reading and is returned: then *end is before that batch. Returns 0;
-    STELE_EUNAVAILABLE; as stele_batch_check, with a refusal; STELE_EBEHIND with a refusal: the log begins after
-    *end, since older batches were removed.                                  */
+    fn returns 0, or a code that ends the reading and is returned: then *end is before that batch. Returns 0, or as
+    stele_shared_log_fetch and stele_log_page_next.                          */
 typedef int (stele_shared_log_fn) (const stele_batch_t *batch, void *arg);
 int
     stele_shared_log_read (stele_shared_log_t *self, stele_batch_end_t *end, int64_t upto,

@@ -66,4 +66,8 @@ void
 int
     stele_shared_log_make_room (stele_shared_log_t *self, int64_t number);
 
+/*  Would that create none?                                                  */
+bool
+    stele_shared_log_has_room (const stele_shared_log_t *self, int64_t number);
+
 #endif

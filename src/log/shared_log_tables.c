@@ -90,12 +90,18 @@ stele_shared_log_create (stele_shared_log_t *self, const char *ledger_id, int64_
     return stele_shared_log_fail (self, STELE_ELEDGER, text);
 }
 
+bool
+stele_shared_log_has_room (const stele_shared_log_t *self, int64_t number)
+{
+    return self->partition >= number / STELE_LOG_PARTITION + AHEAD;
+}
+
 int
 stele_shared_log_make_room (stele_shared_log_t *self, int64_t number)
 {
     int64_t wanted = number / STELE_LOG_PARTITION + AHEAD;
     char table [64], statements [400];
-    if (self->partition >= wanted)
+    if (stele_shared_log_has_room (self, number))
         return 0;
     stele_shared_log_table_name (self->ledger_id, table, sizeof table);
     if (self->partition < number / STELE_LOG_PARTITION)

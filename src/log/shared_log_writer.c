@@ -104,7 +104,7 @@ stele_shared_log_settle (stele_shared_log_t *self)
 bool
 stele_shared_log_settled (stele_shared_log_t *self, int64_t wait_ms)
 {
-    return s_settle (self, wait_ms) != 0;
+    return stele_shared_log_has_room (self, self->end.number) && s_settle (self, wait_ms) != 0;
 }
 
 //  -- lead --------------------------------------------------------------------------------
@@ -211,7 +211,8 @@ stele_shared_log_lead (stele_shared_log_t *self, stele_log_head_t *head)
     self->leads = true;
     //  What was created without a standby may be lost with a primary
     self->partition = 0;
-    if (stele_shared_log_make_room (self, self->end.number) || !stele_postgres_prepare (self->postgres, &s_append))
+    if (stele_shared_log_make_room (self, self->end.number) || !stele_postgres_prepare (self->postgres, &s_append)
+    ||  !stele_postgres_prepare (self->postgres, &s_announce))
         return s_doubt (self);
     stele_shared_log_announce (self);
     return self->leads? 1: STELE_EUNAVAILABLE;

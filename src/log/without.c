@@ -34,6 +34,8 @@ NEVER (int64_t, safe, 0, stele_shared_log_t *self)
 NEVER (int, fd, -1, const stele_shared_log_t *self)
 NEVER (int, read, STELE_EUNAVAILABLE, stele_shared_log_t *self, stele_batch_end_t *end, int64_t upto,
     stele_shared_log_fn *fn, void *arg, stele_refusal_t *refusal)
+NEVER (int, fetch, STELE_EUNAVAILABLE, stele_shared_log_t *self, const stele_batch_end_t *end, int64_t upto,
+    stele_log_page_t **page, stele_refusal_t *refusal)
 NEVER (const char *, error, "", const stele_shared_log_t *self)
 NEVER (int, note, STELE_EUNAVAILABLE, stele_shared_log_t *self, const char *role, const stele_batch_end_t *end,
     stele_log_node_t *nodes)
@@ -46,3 +48,14 @@ NEVER (int, heal, STELE_EUNAVAILABLE, stele_shared_log_t *self, const stele_batc
 NEVER (const char *, node, "", const stele_shared_log_t *self)
 NEVER (void, announce, (void) 0, stele_shared_log_t *self)
 NEVER (void, destroy, (void) 0, stele_shared_log_t **self_p)
+
+int
+stele_log_page_next (stele_log_page_t *self, const stele_batch_end_t *end, stele_batch_t *batch, stele_refusal_t *refusal)
+{
+    return 0;
+}
+
+void
+stele_log_page_destroy (stele_log_page_t **self_p)
+{
+}

@@ -249,13 +249,13 @@ class Redis:
 
 
 class Steled(Process):
-    """The broker, ready when the constructor returns.
+    """The broker, ready when the constructor returns, or else as soon as its log has 'line'.
 
     'settings' are written to a config file; 'arguments' are added to the
     command line, and 'prefix' is put in front of it (prlimit, for example)."""
 
     def __init__(self, folder, redis=None, settings=None, arguments=(), ledger="ledger.db",
-                 prefix=(), env=None):
+                 prefix=(), env=None, line="ready:"):
         self.folder = folder
         self.ledger = os.path.join(folder, ledger)
         self.events = "ipc://" + os.path.join(folder, "events")
@@ -274,7 +274,7 @@ class Steled(Process):
             "--redis", redis.url if redis else "none"]
         super().__init__(list(prefix) + command + list(arguments), env=env)
         try:
-            self.wait_line("ready:")            # Not "Address already in use"
+            self.wait_line(line)                # Not "Address already in use"
         except AssertionError:
             self.kill()
             raise

@@ -31,10 +31,10 @@ class Brokers(nodes.Case):
         self.sequence = 0
         self.askers = {}
 
-    def broker(self, name, url=None, lease=LEASE, redis=None, env=None, **settings):
+    def broker(self, name, url=None, lease=LEASE, redis=None, env=None, line="ready:", **settings):
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, exist_ok=True)
-        broker = harness.Steled(folder, redis, env=env, settings=dict({
+        broker = harness.Steled(folder, redis, env=env, line=line, settings=dict({
             "shared-log": url or self.pair.primary.url(), "shared-log-name": self.log, "shared-log-lease": lease,
             "node": name, "advertise": "ipc://%s/events" % folder}, **{
                 key.replace("_", "-"): value for key, value in settings.items()}))

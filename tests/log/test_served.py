@@ -69,6 +69,23 @@ class Http(Served):
         self.node("a")
         self.await_published("two")
 
+    def test_request_about_redis_at_a_follower_goes_to_the_writer(self):
+        redis = harness.Redis(self.folder)
+        self.addCleanup(redis.stop)
+        writer, follower = self.node("a", redis=redis), self.node("b", redis=redis, role="follower")
+        self.await_role(follower, "follower")
+        self.serve("b")
+        position = self.await_published("one")
+        self.await_position(follower, position)
+        for path, body in (("recover", {"scope": "all"}), ("tasks/one/recover", {}), ("consistency-check", {})):
+            answer = self.request("POST", "/v1/" + path, body)
+            self.assertEqual(answer.status, 200, answer.body)
+        writer.kill()
+        answer = harness.wait_until(lambda: [answer for answer in [self.request("POST", "/v1/recover", {"scope": "all"})]
+                                             if answer.json()["code"] == "not_writer"], "not_writer")[0]
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "1"))
+        self.assertRegex(answer.json()["detail"], "its writer is a \\(ipc://.*/a/events\\)")
+
     def test_next_node_of_the_list_answers_and_feeds(self):
         brokers = self.nodes()
         self.serve("bc")

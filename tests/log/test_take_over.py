@@ -8,10 +8,8 @@ import os
 import random
 import signal
 
-import client
 import harness
 import test_nodes
-import zmq
 from test_nodes import LEASE
 
 
@@ -194,7 +192,7 @@ class Hangs(test_nodes.Brokers):
         self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
 
 
-class LedBetween(test_nodes.Brokers):
+class Between(test_nodes.Brokers):
     """The writer loses its connection. While it waits for the answer whether it leads again, another node has led."""
 
     def lose_connection(self):
@@ -216,6 +214,8 @@ class LedBetween(test_nodes.Brokers):
         self.askers.pop(other.requests)
         return position
 
+
+class LedBetween(Between):
     def test_message_that_comes_with_the_answer_is_decided_after_what_the_other_node_wrote(self):
         proxy, writer, producer = self.lose_connection()
         position = self.lead_between()
@@ -229,35 +229,6 @@ class LedBetween(test_nodes.Brokers):
         other = self.broker("b")
         self.await_position(other, position + 1)
         self.assert_equal(writer, other)
-
-    def test_stop_while_an_append_is_late(self):
-        proxy, writer, _ = self.lose_connection()
-        position = self.lead_between()
-        #   It leads again, and has to fold. What arrives meanwhile is taken as the first step of the stop.
-        proxy.held.clear()
-        proxy.hold_from = b"page\0"
-        proxy.answers.set()
-        self.assertTrue(proxy.held.wait(harness.PATIENCE))
-        asker = self.clients.keep(client.Peer(self.clients.context, zmq.DEALER, writer.requests))
-        for request in ({"op": "publish", "producer": "late", "events": [
-                {"type": "task.created", "task_id": "late", "title": "T", "description": "", "role": "r"}]},
-                {"op": "task.get", "task_id": "t1"}):
-            asker.socket.send_multipart([b"", client.pack(request)])
-        self.assertTrue(client.unpack(asker.receive_frames()[1])["ok"])
-        writer.signal(signal.SIGTERM)
-        writer.wait_line("stopping")
-        proxy.held.clear()
-        proxy.hold_from = b"\0append\0"
-        proxy.answers.set()
-        self.assertTrue(proxy.held.wait(harness.PATIENCE))
-        self.assertEqual(writer.wait(), 0)
-        proxy.close()
-        #   The log has the batch once
-        self.askers.clear()
-        writer = self.broker("a")
-        self.await_role(writer, "writer")
-        self.assertEqual([event["position"] for event in self.events(writer) if event.get("task_id") == "late"], [position + 1])
-        self.assertEqual(self.publish(self.clients.producer(writer.events, "q")), position + 2)
 
     def test_what_a_batch_in_doubt_teaches_is_not_rolled_back_with_it(self):
         words = ["%x" % (number * number) for number in range(1000, 1500)]

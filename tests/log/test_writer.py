@@ -265,6 +265,66 @@ class Interruptions(test_nodes.Brokers):
         self.assertEqual(self.state(follower), "failed")
         self.assertTrue(self.ask(follower, "task.get", task_id="t")["task"]["interrupted"])
 
+    def start_many(self, proxy, interrupted="owner", **hello):
+        """Tasks of one producer that are more than two batches may interrupt. Returns (writer, follower, position)."""
+        writer = self.broker("a", url=proxy.url(), batch_events=10, lease_grace=1000, interrupted=interrupted)
+        follower = self.broker("b", batch_events=10, lease_grace=1000, interrupted=interrupted)
+        producer = self.clients.producer(writer.events, "p", **hello)
+        self.ledger = producer.welcome["ledger"]
+        for number in range(25):
+            position = producer.publish(
+                {"type": "task.created", "task_id": "many%d" % number, "title": "T", "description": "", "role": "r"},
+                {"type": "task.state_changed", "task_id": "many%d" % number, "state": "running"})
+        return writer, follower, position
+
+    def kill_after_two(self, proxy, writer, follower, begin):
+        """Of the batches that 'begin' leads to, the log has two when the writer is killed."""
+        proxy.hold_from = b"\0append\0"
+        begin()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        proxy.held.clear()
+        proxy.hold_from = b"\0append\0"
+        proxy.answers.set()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        writer.kill()
+        self.await_role(follower, "writer")
+
+    def assert_interrupted(self, broker, after):
+        """All of them, once, in batches of at most ten."""
+        events = [event for event in self.events(broker) if event.get("interrupted")]
+        self.assertEqual(sorted(event["task_id"] for event in events), sorted("many%d" % number for number in range(25)))
+        sizes = self.pair.primary.sql("SELECT last - first + 1 FROM stele_log WHERE ledger = '%s' AND last >= first AND first > %d"
+                                      " ORDER BY number" % (self.ledger, after)).split()
+        self.assertLessEqual(max(map(int, sizes)), 10, sizes)
+
+    def test_new_run_interrupts_many_tasks_in_several_batches_through_a_take_over(self):
+        proxy = self.proxy()
+        writer, follower, position = self.start_many(proxy)
+        new = self.clients.dealer(writer.events, "p")
+        hello = {"op": "hello", "protocol": 1, "producer": "p", "instance": "new"}
+        self.kill_after_two(proxy, writer, follower, lambda: new.send(hello))
+        self.assertLess(len([event for event in self.events(follower) if event.get("interrupted")]), 25)
+        again = self.clients.producer(follower.events, "p", instance="new")
+        self.assert_interrupted(follower, position)
+        self.assertGreater(self.publish(again), position + 25)
+
+    def test_end_of_a_lease_interrupts_many_tasks_in_several_batches_through_a_take_over(self):
+        proxy = self.proxy()
+        writer, follower, position = self.start_many(proxy, lease_ms=3000)
+        self.kill_after_two(proxy, writer, follower, lambda: None)
+        harness.wait_until(lambda: self.ask(follower, "stats")["position"] >= position + 25, "the rest")
+        self.assert_interrupted(follower, position)
+        self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["status"], "expired")
+
+    def test_rule_all_interrupts_many_tasks_in_several_batches(self):
+        writer, follower, position = self.start_many(self.proxy(), interrupted="all", lease_ms=3600000)
+        follower.kill()
+        writer.kill()
+        self.askers.clear()
+        writer = self.broker("a", batch_events=10, interrupted="all")
+        self.assert_interrupted(writer, position)
+        self.assertEqual(self.ask(writer, "stats")["ingest"]["interrupted"], 25)
+
     @unittest.skipIf(harness.sanitized(), "a sanitizer has to come before any preloaded library")
     def test_time_in_which_a_node_followed_does_not_extend_leases(self):
         self.assertTrue(FAKETIME, "the package libfaketime is missing")

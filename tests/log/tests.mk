@@ -11,6 +11,7 @@ log_tests = \
     tests/log/test_failover.py \
     tests/log/test_kills.py \
     tests/log/test_nodes.py \
+    tests/log/test_standstill.py \
     tests/log/test_take_over.py \
     tests/log/test_upkeep.py \
     tests/log/test_writer.py

@@ -207,7 +207,7 @@ s_batch (desk_t *self, stele_producer_t *producers, int count)
         else if (kind == 1)
             assert_int_equal (stele_ledger_fence (ledger, producer->id, producer->instance, self->writer->clock), 0);
         else if (kind == 2)
-            assert_true (stele_ledger_interrupt (ledger, producer->id, "interrupted", self->writer->clock) >= 0);
+            assert_true (stele_ledger_interrupt (ledger, producer->id, "interrupted", self->writer->clock, INT64_MAX) >= 0);
         else if (kind == 3)
             assert_int_equal (stele_ledger_producer_advance (ledger, producer->id, ++producer->sequence), 0);
         else if (kind == 4)

@@ -190,7 +190,7 @@ s_batch (fixture_t *self)
     if (code == 0)
         code = stele_ledger_follower_save (self->ledger, "follower", 1, 1);
     if (code == 0)
-        code = (int) stele_ledger_interrupt (self->ledger, -1, "interrupted", 30);
+        code = (int) stele_ledger_interrupt (self->ledger, -1, "interrupted", 30, INT64_MAX);
     if (code >= 0)
         code = stele_ledger_commit (self->ledger, 1000);
     return code;

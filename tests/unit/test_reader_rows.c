@@ -89,7 +89,7 @@ test_reader_interrupted_is_in_all_records (void **state)
     fixture_t *self = *state;
     fixture_append (self, "{'type':'task.state_changed','time':5,'task_id':'t','state':'running'}");
     fixture_begin (self);
-    assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 9), 1);
+    assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 9, INT64_MAX), 1);
     fixture_commit (self);
     s_assert_task (self, "t", "{'task_id':'t','state':'failed','user_id':'default','target_dir':'.','full_access':false,"
         "'created_at':5,'updated_at':9,'started_at':5,'completed_at':9,'attempt':1,'error_count':0,'last_error':'gone',"

@@ -195,7 +195,7 @@ test_schema_migration_counts_interruptions_and_retries (void **state)
                 states [task] [i], strcmp (states [task] [i], "failed") == 0? ",'error_message':'mine'": "");
     for (int i = 0; i < 3; i++) {
         fixture_begin (self);
-        assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 20 + i), 1);
+        assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 20 + i, INT64_MAX), 1);
         fixture_commit (self);
         fixture_append (self, "{'type':'task.state_changed','time':%d,'task_id':'t1','state':'%s'}", 20 + i,
             i == 1? "queued": "running");

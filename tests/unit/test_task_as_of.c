@@ -280,7 +280,7 @@ test_task_as_of_interrupted_task_is_interrupted (void **state)
     fixture_t *self = *state;
     fixture_append (self, "{'type':'task.state_changed','time':10,'task_id':'a','state':'running'}");
     fixture_begin (self);
-    assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 20), 1);
+    assert_int_equal (stele_ledger_interrupt (self->ledger, -1, "gone", 20, INT64_MAX), 1);
     fixture_commit (self);
     json_t *seen = s_look (self);
     fixture_append (self, "{'type':'task.state_changed','time':30,'task_id':'a','state':'passed'}");

@@ -110,11 +110,11 @@ s_check_shared_log (const stele_settings_t *self, stele_refusal_t *refusal)
     if (strcmp (self->shared_log, "none") == 0)
         return 0;
     if (strcmp (self->mode, "redis") == 0)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "with a shared-log, mode takes dual or sqlite: acks wait for the log, "
-            "not for Redis");
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "mode", "with a shared-log, mode takes dual or sqlite: an ack means that the "
+            "event is on two machines, for which mode redis does not wait");
     if (self->accept_loss)
-        return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, what the ledger lacks is in the log: "
-            "start without --accept-loss");
+        return stele_refuse (refusal, STELE_EINVALID_FIELD, "accept-loss", "with a shared-log, a node takes what its ledger lacks from "
+            "the log: start without --accept-loss; if the log itself lost batches, see 'stele log heal'");
     if (self->message_bytes > SHARED_MESSAGE_BYTES)
         return stele_refuse (refusal, STELE_EINVALID_FIELD, "message-bytes", "with a shared-log, message-bytes takes at most %d, not "
             "%" PRId64 ": a batch of the log has to fit a value of PostgreSQL", SHARED_MESSAGE_BYTES, self->message_bytes);

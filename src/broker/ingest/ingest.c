@@ -353,7 +353,7 @@ s_loop (stele_ingest_t *self)
     while (!self->terminated && !self->failed) {
         bool holding = self->writer->holding;
         bool listening = !holding && !self->paused;
-        int log = holding && !stele_lead_in_doubt (self->writer->lead)? -1: stele_lead_fd (self->writer->lead);
+        int log = holding && !stele_lead_is_unsettled (self->writer->lead)? -1: stele_lead_fd (self->writer->lead);
         zmq_pollitem_t items [5] = {
             { zsock_resolve (self->pipe), 0, ZMQ_POLLIN, 0 },
             { zsock_resolve (self->mailbox), 0, ZMQ_POLLIN, 0 },
@@ -365,7 +365,7 @@ s_loop (stele_ingest_t *self)
         if (log >= 0)
             items [count++] = (zmq_pollitem_t) { NULL, log, ZMQ_POLLIN, 0 };
         int64_t begun_us = stele_clock_steady_us ();
-        int wait_ms = holding? RETRY_MS_MIN / 2: listening && self->ahead? 0: TICK_MS;
+        int wait_ms = holding? RETRY_MS_MIN / 2: self->writer->later || (listening && self->ahead)? 0: TICK_MS;
         if (stele_poll (items, count, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;
@@ -419,7 +419,7 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     if (code)
         return code;
     stele_ingest_say_mode (self);
-    if (self->writer->lead && (code = stele_lead_start (self->writer, refusal)))
+    if (self->writer->lead && (code = stele_lead_start (self->writer, self->pipe, refusal)))
         return code;
     code = stele_writer_audit_loss (self->writer);
     if (code)

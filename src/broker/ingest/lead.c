@@ -20,6 +20,7 @@
 #define LEVEL 1                     // Of zstd
 #define NO_ANSWER "PostgreSQL has not answered yet whether this node leads"
 #define NO_OUTCOME "PostgreSQL, or its standby, has not confirmed the last batch yet"
+#define LACKS "the ledger does not have all that other nodes have written yet"
 
 stele_lead_t *
 stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
@@ -31,7 +32,7 @@ stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->log = log;
     self->job = stele_lead_job_new (log);
     self->append_us = stele_histogram_new ();
-    self->patience_ms = settings->shared_log_timeout_ms + STELE_LEAD_PATIENCE_MS;
+    self->patience_ms = STELE_LEAD_PATIENCE_MS;
     return self;
 }
 
@@ -91,6 +92,12 @@ stele_lead_is_ahead (const stele_lead_t *self)
     return self && self->ahead;
 }
 
+bool
+stele_lead_is_unsettled (const stele_lead_t *self)
+{
+    return self && (self->in_doubt || self->ahead || self->takes_over);
+}
+
 void
 stele_lead_committed (stele_lead_t *self)
 {
@@ -102,7 +109,7 @@ int
 stele_lead_fd (const stele_lead_t *self)
 {
     //  Of a node that stops nothing takes what arrives
-    if (!self || (self->resigned && !self->in_doubt))
+    if (!self || (self->resigned && !stele_lead_is_unsettled (self)))
         return -1;
     if (stele_lead_job_busy (self->job))
         return stele_lead_job_fd (self->job);
@@ -241,39 +248,6 @@ s_unavailable (stele_writer_t *writer)
     return STELE_EUNAVAILABLE;
 }
 
-static int
-s_compare_hash (const stele_batch_t *batch, void *arg)
-{
-    void *const *arguments = arg;
-    const stele_lead_t *self = arguments [0];
-    bool *same = arguments [1];
-    *same = memcmp (batch->hash, self->batch.hash, STELE_BATCH_HASH) == 0;
-    return 0;
-}
-
-//  Has the log the batch in doubt? 1, 0, or a code
-static int
-s_is_in_log (stele_writer_t *writer, const stele_log_head_t *head)
-{
-    stele_lead_t *self = writer->lead;
-    stele_batch_end_t end = self->end;
-    stele_refusal_t refusal = { 0 };
-    bool same = false;
-    void *arguments [] = { self, &same };
-    //  Without a number, it was never sent
-    if (self->batch.number != end.number + 1 || head->end.number < self->batch.number)
-        return 0;
-    int code = stele_shared_log_read (self->log, &end, self->batch.number, s_compare_hash, arguments, &refusal);
-    if (code == STELE_EUNAVAILABLE)
-        return s_unavailable (writer);
-    //  A later version wrote that one
-    if (code == STELE_EPROTOCOL)
-        return 0;
-    if (code)
-        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal.message);
-    return code? code: same;
-}
-
 //  The log does not have the batch, and another node leads, or has led: roll back
 static int
 s_give_up (stele_writer_t *writer)
@@ -283,24 +257,37 @@ s_give_up (stele_writer_t *writer)
     return 0;
 }
 
+//  Nothing more is decided before the ledger has what other nodes have written. As stele_lead_resolve.
+static int
+s_catch_up (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    bool ahead = self->ahead;
+    int code = self->takes_over? stele_lead_catch_up (writer): 0;
+    if (code == 0 && self->takes_over) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", LACKS);
+        return STELE_EUNAVAILABLE;
+    }
+    if (code == 0)
+        self->ahead = false;
+    return code? code: ahead;
+}
+
 //  The ledger has rolled back what the log has: it is behind, like one that was just opened. As stele_lead_resolve.
 static int
-s_step_back (stele_writer_t *writer)
+s_step_back (stele_writer_t *writer, const stele_job_result_t *result)
 {
     stele_lead_t *self = writer->lead;
     stele_refusal_t refusal;
-    stele_log_head_t head;
     self->leads = false;
     int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, &refusal);
-    int leads = code? code: stele_shared_log_lead (self->log, &head);
-    if (leads == 0)
-        stele_lead_follow (writer, &head);
-    if (leads == 1)
-        code = stele_lead_take_over (writer, &head);
-    if (leads < 0 || code)
-        return code? code: s_unavailable (writer);
-    self->ahead = false;
-    return 1;
+    if (code == 0 && result->code < 0)
+        return s_unavailable (writer);
+    if (code == 0 && result->code == 0)
+        stele_lead_follow (writer, &result->head);
+    if (code == 0 && result->code == 1)
+        code = stele_lead_take_over (writer, &result->head);
+    return code? code: s_catch_up (writer);
 }
 
 //  A job that is not LEAD has ended, as which the batch waits. As stele_lead_resolve.
@@ -318,7 +305,7 @@ s_resume (stele_writer_t *writer, const stele_job_result_t *result)
         return s_appended (self);
     }
     s_doubt (writer, stele_shared_log_error (self->log));
-    stele_lead_job_start (self->job, STELE_JOB_LEAD, NULL);
+    stele_lead_try (self);
     return STELE_EUNAVAILABLE;
 }
 
@@ -327,15 +314,17 @@ stele_lead_resolve (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
     stele_job_result_t result;
-    if (self->ahead)
-        return s_step_back (writer);
+    if (self->takes_over)
+        return s_catch_up (writer);
     if (!stele_lead_job_busy (self->job))
-        stele_lead_job_start (self->job, STELE_JOB_LEAD, NULL);
+        stele_lead_try (self);
     if (!stele_lead_job_take (self->job, &result)) {
         snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s",
             stele_lead_job_runs (self->job, STELE_JOB_LEAD)? NO_ANSWER: NO_OUTCOME);
         return STELE_EUNAVAILABLE;
     }
+    if (self->ahead && result.kind == STELE_JOB_LEAD)
+        return s_step_back (writer, &result);
     if (result.kind != STELE_JOB_LEAD)
         return s_resume (writer, &result);
     stele_log_head_t head = result.head;
@@ -343,9 +332,13 @@ stele_lead_resolve (stele_writer_t *writer)
     if (leads < 0)
         return s_unavailable (writer);
     bool last = s_is_end (&head.end, self->batch.number, self->batch.hash);
-    int has = last? 1: s_is_in_log (writer, &head);
-    if (has < 0)
+    int has = last? 1: result.has;
+    if (has == STELE_EUNAVAILABLE)
+        return s_unavailable (writer);
+    if (has < 0) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", result.refusal.message);
         return has;
+    }
     if (has && head.safe < self->batch.number) {
         snprintf (writer->error_text, sizeof writer->error_text, "shared log: it is not known yet whether a standby has the last batch");
         return STELE_EUNAVAILABLE;
@@ -377,7 +370,8 @@ stele_lead_resolve (stele_writer_t *writer)
         return s_send (writer);
     }
     s_give_up (writer);
-    return stele_lead_take_over (writer, &head);
+    int code = stele_lead_take_over (writer, &head);
+    return code? code: s_catch_up (writer);
 }
 
 //  -- answers -----------------------------------------------------------------------------

@@ -50,9 +50,14 @@ int64_t
 bool
     stele_lead_in_doubt (const stele_lead_t *self);
 
-/*  Has the log a batch that the ledger could not take? Then stele_lead_resolve comes before anything is decided. */
+/*  Has the log a batch that the ledger could not take?                      */
 bool
     stele_lead_is_ahead (const stele_lead_t *self);
+
+/*  Is that so, or is a batch in doubt, or does the ledger lack what other nodes have written before this one leads? Then
+    stele_lead_resolve comes before anything is decided.                     */
+bool
+    stele_lead_is_unsettled (const stele_lead_t *self);
 
 /*  The open batch was committed.                                            */
 void
@@ -62,14 +67,15 @@ void
 int
     stele_lead_fd (const stele_lead_t *self);
 
-/*  In doubt: has the log answered, so that stele_lead_resolve does not wait?     */
+/*  Has the log answered, so that stele_lead_resolve has something to do?    */
 bool
     stele_lead_has_answer (const stele_lead_t *self);
 
 /*  At a start: create the log if there is none, fold what it has, and lead if no other node does. If the server
-    does not answer, this node serves what it has, and follows later. Returns 0, or a code with the refusal: this ledger is none of that log. */
+    does not answer, this node serves what it has, and follows later. Returns 0, or a code with the refusal: this ledger is none
+    of that log, or the pipe has the command STOP.                           */
 int
-    stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal);
+    stele_lead_start (stele_writer_t *writer, zsock_t *pipe, stele_refusal_t *refusal);
 
 /*  The start is over: from now on the actor answers requests, and does not wait long for an append. */
 void
@@ -79,9 +85,9 @@ void
 int
     stele_lead_append (stele_writer_t *writer);
 
-/*  Resolve a doubt, or fold what the ledger could not take. Returns 1: the batch is in the log, and is
-    open or was folded; 0: it was rolled back, and is not in the log; STELE_EUNAVAILABLE: still in doubt; or a
-    storage error.                                                           */
+/*  Resolve a doubt, or fold what the ledger lacks; never waits. Returns 1: the batch is in the log, and is
+    open or was folded; 0: it was rolled back, and is not in the log, or there was none; STELE_EUNAVAILABLE: not resolved yet; or
+    a storage error.                                                         */
 int
     stele_lead_resolve (stele_writer_t *writer);
 

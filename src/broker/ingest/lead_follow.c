@@ -15,15 +15,15 @@
 #include "broker/ingest/lead_internal.h"
 
 #define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
+#define SLICE_US 20000              // Of folding, between which messages are answered
 #define NOTE_MS 1000                // Between two notes of this node
-#define START_MS 2000               // For the first answer, if the ledger has something to serve
 #define RESIGN_MS 1000              // For the last one
 #define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
 
 //  -- trouble -----------------------------------------------------------------------------
 
-static void
-s_trouble (stele_lead_t *self, const char *text)
+void
+stele_lead_trouble (stele_lead_t *self, const char *text)
 {
     if (strcmp (self->trouble, text) && *text)
         stele_log_warning ("shared_log_away", "shared log: %s", text);
@@ -39,7 +39,7 @@ static void
 s_clear (stele_lead_t *self)
 {
     if (!self->stopped && !self->full)
-        s_trouble (self, "");
+        stele_lead_trouble (self, "");
 }
 
 static int
@@ -57,19 +57,20 @@ static int
 s_stop (stele_writer_t *writer, int code, const stele_refusal_t *refusal)
 {
     stele_lead_t *self = writer->lead;
+    self->failed_ms = stele_clock_steady_ms ();
     if (code == STELE_EUNAVAILABLE) {
         self->full = refusal->code == code;
-        s_trouble (self, self->full? refusal->message: stele_shared_log_error (self->log));
+        stele_lead_trouble (self, self->full? refusal->message: stele_shared_log_error (self->log));
         return 0;
     }
     if (code == STELE_EPROTOCOL) {
         self->stopped = true;
-        s_trouble (self, refusal->message);
+        stele_lead_trouble (self, refusal->message);
         return 0;
     }
     if (stele_error_is_transient (code)) {
         self->full = true;
-        s_trouble (self, refusal->message);
+        stele_lead_trouble (self, refusal->message);
         return code == STELE_EFULL? s_make_room (writer): 0;
     }
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", refusal->message);
@@ -102,31 +103,57 @@ stele_lead_take_note (stele_lead_t *self, const stele_job_result_t *result)
 //  -- fold --------------------------------------------------------------------------------
 
 static int
-s_fold_one (const stele_batch_t *batch, void *arg)
+s_fold_one (stele_writer_t *writer, const stele_batch_t *batch, stele_refusal_t *refusal)
 {
-    void *const *arguments = arg;
-    stele_writer_t *writer = arguments [0];
-    int code = stele_fold_batch (writer->lead->fold, batch, arguments [1]);
+    stele_lead_t *self = writer->lead;
+    int code = stele_fold_batch (self->fold, batch, refusal);
     if (code)
         return code;
     //  The upkeep of the ledger while it catches up; what fails for now is tried again later
     code = stele_ledger_idle (writer->ledger, 0);
-    return stele_error_is_transient (code)? 0: code;
+    code = stele_error_is_transient (code)? 0: code;
+    if (code == 0)
+        stele_batch_advance (batch, &self->end);
+    return code;
 }
 
+//  If the job READ has ended, fold what a slice of time permits of the batches that it has brought, and take it after the last.
+//  0 or a code.
 static int
-s_fold (stele_writer_t *writer, int64_t upto)
+s_fold (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
-    stele_refusal_t refusal = { 0 };
-    void *arguments [] = { writer, &refusal };
-    if (self->end.number >= upto || self->stopped)
+    if (!stele_lead_job_done (self->job))
         return 0;
-    int code = stele_shared_log_read (self->log, &self->end, upto, s_fold_one, arguments, &refusal);
-    if (code)
-        return s_stop (writer, code, &refusal);
-    self->full = false;
-    return 0;
+    stele_log_page_t *page = stele_lead_job_page (self->job);
+    stele_job_result_t result;
+    stele_batch_t batch;
+    stele_refusal_t refusal = { 0 };
+    int64_t until_us = stele_clock_steady_us () + SLICE_US;
+    int code = 0;
+    while (page && code == 0 && (code = stele_log_page_next (page, &self->end, &batch, &refusal)) == 1) {
+        code = s_fold_one (writer, &batch, &refusal);
+        if (code == 0 && stele_clock_steady_us () >= until_us)
+            return 0;
+    }
+    stele_lead_job_take (self->job, &result);
+    if (!page)
+        return s_stop (writer, result.code, &result.refusal);
+    self->full = self->full && code;
+    return code? s_stop (writer, code, &refusal): 0;
+}
+
+//  Read batches up to that number. False: it has them, or could not fold them a moment ago.
+static bool
+s_read (stele_lead_t *self, int64_t upto)
+{
+    bool rests = self->failed_ms && stele_clock_steady_ms () - self->failed_ms < LOOK_MS;
+    if (self->end.number >= upto || self->stopped || rests)
+        return false;
+    const stele_job_input_t input = { .end = self->end, .upto = upto };
+    self->failed_ms = 0;
+    stele_lead_job_start (self->job, STELE_JOB_READ, &input);
+    return true;
 }
 
 //  Is that log a continuation of what the ledger has? A standby from which this node reads may be behind it; a log
@@ -213,24 +240,14 @@ s_found (stele_writer_t *writer)
     return code? code: stele_writer_commit (writer);
 }
 
-int
-stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
+//  The ledger has all of the log: decide what follows
+static int
+s_begin (stele_writer_t *writer, const stele_log_head_t *head)
 {
     stele_lead_t *self = writer->lead;
-    int64_t before = self->end.number;
-    int code = s_fold (writer, head->end.number);
-    if (code == 0 && self->end.number < head->end.number) {
-        //  It could not fold all of it, and follows; another node, or one of a later version, may lead at once
-        self->leads = false;
-        *self->writer_name = *self->writer_events = *self->writer_requests = 0;
-        s_show (writer, head->end.epoch);
-        stele_shared_log_resign (self->log);
-        return 0;
-    }
-    if (code == 0)
-        code = s_compare (writer, head, true);
+    int code = s_compare (writer, head, true);
     //  A leader that had lost its connection, and nothing else, keeps the producers that are connected
-    if (code == 0 && (!self->leads || self->end.number > before))
+    if (code == 0 && !self->leads)
         code = s_reload (writer);
     if (code == 0)
         code = stele_ledger_record (writer->ledger, true);
@@ -248,29 +265,96 @@ stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
     return self->end.number == 0? s_found (writer): 0;
 }
 
+int
+stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head)
+{
+    stele_lead_t *self = writer->lead;
+    self->may_lead = false;
+    if (self->end.number >= head->end.number)
+        return s_begin (writer, head);
+    self->leads = false;
+    s_show (writer, head->end.epoch);
+    stele_ledger_record (writer->ledger, false);
+    self->takes_over = true;
+    self->target = *head;
+    self->failed_ms = 0;
+    self->alive_ms = stele_clock_steady_ms ();
+    //  Messages wait, as those of the batch that led to this
+    if (!writer->holding)
+        writer->holding_since_us = stele_clock_steady_us ();
+    writer->holding = true;
+    return stele_lead_catch_up (writer);
+}
+
+//  It could not fold all of it, and follows; another node, or one of a later version, may lead at once
+static int
+s_stand_back (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    self->takes_over = false;
+    *self->writer_name = *self->writer_events = *self->writer_requests = 0;
+    stele_lead_job_start (self->job, STELE_JOB_RESIGN, NULL);
+    return 0;
+}
+
+int
+stele_lead_catch_up (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    stele_job_result_t result = { 0 };
+    int64_t now_ms = stele_clock_steady_ms ();
+    bool reads = stele_lead_job_runs (self->job, STELE_JOB_READ);
+    int code = reads? s_fold (writer): 0;
+    if (!reads && stele_lead_job_take (self->job, &result))
+        stele_lead_take_note (self, &result);
+    if (code || stele_lead_job_busy (self->job))
+        return code;
+    if (self->end.number >= self->target.end.number) {
+        self->takes_over = false;
+        return s_begin (writer, &self->target);
+    }
+    if ((reads && self->failed_ms) || (result.kind == STELE_JOB_RENEW && result.code))
+        return s_stand_back (writer);
+    if (now_ms - self->alive_ms >= writer->settings->shared_log_lease_ms / 3) {
+        self->alive_ms = now_ms;
+        stele_lead_job_start (self->job, STELE_JOB_RENEW, NULL);
+        return 0;
+    }
+    return s_read (self, self->target.end.number)? 0: s_stand_back (writer);
+}
+
+void
+stele_lead_try (stele_lead_t *self)
+{
+    stele_job_input_t input = { .end = self->end, .doubted = self->in_doubt? self->batch.number: 0 };
+    memcpy (input.hash, self->batch.hash, sizeof input.hash);
+    self->may_lead = false;
+    stele_lead_job_start (self->job, STELE_JOB_LEAD, &input);
+}
+
 //  This node has tried to lead: 'leads' as stele_shared_log_lead. 0 or a code.
 static int
 s_take_lead (stele_writer_t *writer, int leads, const stele_log_head_t *head)
 {
     stele_lead_t *self = writer->lead;
     if (leads < 0) {
-        s_trouble (self, stele_shared_log_error (self->log));
+        stele_lead_trouble (self, stele_shared_log_error (self->log));
         return 0;
     }
     s_clear (self);
     if (leads == 1)
         return stele_lead_take_over (writer, head);
     stele_lead_follow (writer, head);
-    return s_fold (writer, head->safe);
+    return 0;
 }
 
-//  This node has read the head: 'found' as stele_shared_log_head. *may: it may lead. 0 or a code.
-static int
-s_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head, bool *may)
+int
+stele_lead_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head)
 {
     stele_lead_t *self = writer->lead;
+    self->may_lead = false;
     if (found <= 0) {
-        s_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
+        stele_lead_trouble (self, found? stele_shared_log_error (self->log): "there is no log of that name in this database");
         return 0;
     }
     s_clear (self);
@@ -280,11 +364,8 @@ s_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head, bo
         return STELE_ELEDGER;
     }
     stele_lead_follow (writer, head);
-    int code = s_compare (writer, head, false);
-    if (code == 0)
-        code = s_fold (writer, head->safe);
-    *may = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
-    return code;
+    self->may_lead = strcmp (writer->settings->role, "auto") == 0 && !self->stopped && !self->full;
+    return s_compare (writer, head, false);
 }
 
 //  -- the loop ----------------------------------------------------------------------------
@@ -307,7 +388,10 @@ s_live (stele_writer_t *writer, bool drained)
         return 0;
     self->alive_ms = now_us / 1000;
     //  Nothing is in doubt: whatever the log has is folded, and this node leads again, or follows
-    stele_lead_job_start (self->job, leads? STELE_JOB_RENEW: STELE_JOB_LEAD, NULL);
+    if (leads)
+        stele_lead_job_start (self->job, STELE_JOB_RENEW, NULL);
+    else
+        stele_lead_try (self);
     return 0;
 }
 
@@ -315,19 +399,34 @@ s_live (stele_writer_t *writer, bool drained)
 static int
 s_take_result (stele_writer_t *writer, const stele_job_result_t *result)
 {
-    bool may = false;
     if (result->kind == STELE_JOB_LEAD)
         return s_take_lead (writer, result->code, &result->head);
-    if (result->kind != STELE_JOB_LOOK) {
-        stele_lead_take_note (writer->lead, result);
-        if (result->kind == STELE_JOB_RENEW && result->code)
-            stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD, NULL);
-        return 0;
+    if (result->kind == STELE_JOB_LOOK)
+        return stele_lead_take_look (writer, result->code, &result->head);
+    stele_lead_take_note (writer->lead, result);
+    if (result->kind == STELE_JOB_RENEW && result->code)
+        stele_lead_try (writer->lead);
+    return 0;
+}
+
+//  Of a node that follows, while no job runs
+static void
+s_follow (stele_lead_t *self)
+{
+    int64_t safe = stele_shared_log_safe (self->log), now_ms = stele_clock_steady_ms ();
+    if (self->end.number >= self->known)
+        self->current_ms = now_ms;
+    if (self->may_lead && self->end.number >= safe)
+        stele_lead_try (self);
+    else
+    if (now_ms - self->looked_ms >= LOOK_MS) {
+        self->looked_ms = now_ms;
+        stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
     }
-    int code = s_take_look (writer, result->code, &result->head, &may);
-    if (code == 0 && may)
-        stele_lead_job_start (writer->lead->job, STELE_JOB_LEAD, NULL);
-    return code;
+    else
+    //  To connect is for the next look at the head
+    if (stele_shared_log_fd (self->log) >= 0 && !s_read (self, safe) && !*self->trouble)
+        s_note (self);
 }
 
 int
@@ -337,25 +436,18 @@ stele_lead_tick (stele_writer_t *writer, bool drained)
     if (!self || writer->open || writer->holding || self->resigned)
         return 0;
     stele_job_result_t result;
-    int code = stele_lead_job_take (self->job, &result)? s_take_result (writer, &result): 0;
-    if (code || stele_lead_job_busy (self->job))
+    int code = 0;
+    if (stele_lead_job_runs (self->job, STELE_JOB_READ))
+        code = s_fold (writer);
+    else
+    if (stele_lead_job_take (self->job, &result))
+        code = s_take_result (writer, &result);
+    if (code || writer->holding || stele_lead_job_busy (self->job))
         return code;
     if (self->leads)
         return s_live (writer, drained);
-    int64_t safe = stele_shared_log_safe (self->log);
-    //  To connect is for a job
-    code = stele_shared_log_fd (self->log) < 0? 0: s_fold (writer, safe);
-    int64_t now_ms = stele_clock_steady_ms ();
-    if (self->end.number >= self->known)
-        self->current_ms = now_ms;
-    if (code == 0 && now_ms - self->looked_ms >= LOOK_MS) {
-        self->looked_ms = now_ms;
-        stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
-    }
-    else
-    if (code == 0 && !*self->trouble)
-        s_note (self);
-    return code;
+    s_follow (self);
+    return 0;
 }
 
 void
@@ -379,117 +471,4 @@ stele_lead_resign (stele_writer_t *writer)
         stele_lead_job_take (self->job, &result);
     self->leads = false;
     s_show (writer, self->end.epoch);
-}
-
-//  -- start -------------------------------------------------------------------------------
-
-//  A ledger without events has a place in every log. But its producers and refused events, if a broker wrote them
-//  without the log, have numbers that the log assigns to others. Returns 1: it is empty; 0; or a code.
-static int
-s_is_empty (stele_writer_t *writer, stele_refusal_t *refusal)
-{
-    stele_batch_end_t end;
-    int code = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &end, refusal);
-    if (code)
-        return code;
-    int blank = stele_ledger_is_blank (writer->ledger);
-    if (blank < 0)
-        return stele_refuse (refusal, blank, "ledger", "%s", stele_ledger_error (writer->ledger));
-    if (blank || end.number || stele_ledger_head (writer->ledger))
-        return blank;
-    return stele_refuse (refusal, STELE_ELEDGER, "ledger", "this ledger has no events, but producers or refused events that no shared "
-        "log has: it was written without shared-log. Start this node with a new ledger");
-}
-
-//  An empty ledger becomes one of the log; another one has to be
-static int
-s_join (stele_writer_t *writer, bool empty, const stele_log_head_t *head, stele_refusal_t *refusal)
-{
-    stele_lead_t *self = writer->lead;
-    if (empty && strcmp (stele_ledger_id (writer->ledger), head->ledger_id)) {
-        int code = stele_ledger_replay_id (writer->ledger, head->ledger_id, refusal);
-        if (code)
-            return code;
-    }
-    return stele_fold_end (writer->ledger, head->ledger_id, &self->end, refusal);
-}
-
-//  PostgreSQL does not answer: a ledger that has a part of the log serves it until it does
-static int
-s_start_alone (stele_writer_t *writer, int code, stele_refusal_t *refusal)
-{
-    stele_lead_t *self = writer->lead;
-    int ended = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, refusal);
-    if (ended)
-        return ended;
-    if (self->end.number == 0)
-        return stele_refuse (refusal, code, "shared-log", "shared-log: %s", stele_shared_log_error (self->log));
-    s_trouble (self, stele_shared_log_error (self->log));
-    return 0;
-}
-
-//  Read the head. As stele_shared_log_head; STELE_EBUSY: the server does not answer at once, and this node serves what it has
-//  of the log until it does; a ledger that has nothing of it waits.
-static int
-s_first_look (stele_writer_t *writer, stele_log_head_t *head)
-{
-    stele_lead_t *self = writer->lead;
-    stele_job_result_t result;
-    stele_refusal_t refusal;
-    bool serves = stele_fold_end (writer->ledger, stele_ledger_id (writer->ledger), &self->end, &refusal) == 0 && self->end.number;
-    if (!serves)
-        return stele_shared_log_head (self->log, head);
-    stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
-    if (!stele_lead_job_wait (self->job, START_MS))
-        return STELE_EBUSY;
-    stele_lead_job_take (self->job, &result);
-    *head = result.head;
-    return result.code;
-}
-
-int
-stele_lead_start (stele_writer_t *writer, stele_refusal_t *refusal)
-{
-    stele_lead_t *self = writer->lead;
-    stele_log_head_t head;
-    bool may = strcmp (writer->settings->role, "auto") == 0;
-    self->current_ms = stele_clock_steady_ms ();
-    self->fold = stele_fold_new (writer->ledger);
-    int code = stele_ledger_share (writer->ledger);
-    if (code)
-        return stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (writer->ledger));
-    int empty = s_is_empty (writer, refusal);
-    if (empty < 0)
-        return empty;
-    int found = s_first_look (writer, &head);
-    if (found == STELE_EBUSY) {
-        s_trouble (self, "PostgreSQL has not answered yet");
-        return 0;
-    }
-    if (found == 0 && may) {
-        code = stele_shared_log_create (self->log, stele_ledger_id (writer->ledger), stele_ledger_head (writer->ledger));
-        //  Another node may have created it meanwhile: an empty ledger joins that one
-        found = code && code != STELE_ELEDGER? code: stele_shared_log_head (self->log, &head);
-        found = found == 0 && code? code: found;
-    }
-    if (found == 0)
-        return stele_refuse (refusal, STELE_ENOT_FOUND, "shared-log-name", "there is no log of the name '%s' in that database, and a "
-            "node with role = follower creates none", writer->settings->shared_log_name);
-    if (found < 0)
-        return s_start_alone (writer, found, refusal);
-    code = s_join (writer, empty, &head, refusal);
-    if (code)
-        return code;
-    stele_log_head_t before = head;
-    bool next = false;
-    code = s_take_look (writer, stele_shared_log_head (self->log, &head), &head, &next);
-    if (code == 0 && next) {
-        int leads = stele_shared_log_lead (self->log, &head);
-        code = s_take_lead (writer, leads, &head);
-    }
-    self->cold = self->leads && (!*before.writer || before.expired || strcmp (before.writer, self->writer_name) == 0);
-    self->current_ms = stele_clock_steady_ms ();
-    if (stele_error_is_transient (code))
-        code = 0;                   // The first batch is in doubt: the loop resolves it
-    return code? stele_refuse (refusal, code, "shared-log", "%s", writer->error_text): 0;
 }

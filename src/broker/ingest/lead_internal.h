@@ -1,7 +1,8 @@
 /*  lead_internal - what the files of a node in a shared log have in common
 
       lead.c           the writer: append, doubt; answers of a node
-      lead_follow.c    the follower: fold, take over; start and stop
+      lead_follow.c    the follower: fold, take over; stop
+      lead_start.c     the start: join the log, fold what it has
       lead_job.c       calls of the log that may take long, in a thread of their own
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -33,7 +34,10 @@ struct stele_lead {
     bool cold;                      // It led at its start, and no other node led just before
     bool replicated;                // Commits of PostgreSQL waited for a standby when this node began to lead
     bool expired;                   // As of the last look at the head: no node leads
-    int64_t patience_ms;            // For PostgreSQL, before a thread waits for it: at a start, as long as an append may take
+    bool may_lead;                  // It tries to as soon as it has all that is safe
+    bool takes_over;                // It leads the log, but not all of it up to 'target' is folded
+    stele_log_head_t target;
+    int64_t patience_ms;            // For PostgreSQL, before a thread waits for it: for what a start decides, as long as an append may take
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch
     void *frame;                    // Its bytes
@@ -42,6 +46,7 @@ struct stele_lead {
     int64_t doubts;
     int64_t known;                  // Number of the last batch of the log, as of the last look at the head
     int64_t looked_ms;              // Steady clock: at the head
+    int64_t failed_ms;              // Steady clock: the batches that were read last could not be folded; 0: they could
     int64_t current_ms;             // Steady clock: when the ledger last had all of the log that was known
     int64_t doubted_ms;             // Steady clock: since when the open batch is in doubt
     int64_t trouble_ms;             // Steady clock: since when there is 'trouble'
@@ -64,9 +69,25 @@ void
 void
     stele_lead_follow (stele_writer_t *writer, const stele_log_head_t *head);
 
-/*  This node leads now, with the log up to *head: fold what the ledger lacks, and begin to decide. Returns 0 or
-    a code as stele_lead_tick.                                               */
+/*  This node leads now, with the log up to *head. If the ledger lacks some of it, the writer holds back, and
+    stele_lead_resolve continues; otherwise it begins to decide. Returns 0 or a code as stele_lead_tick. */
 int
     stele_lead_take_over (stele_writer_t *writer, const stele_log_head_t *head);
+
+/*  While it takes over: read and fold more, for a slice of time. Returns 0 or a code as stele_lead_tick. */
+int
+    stele_lead_catch_up (stele_writer_t *writer);
+
+/*  Start a job that leads, or tries to.                                     */
+void
+    stele_lead_try (stele_lead_t *self);
+
+/*  Keep why this node does not follow; "": it does.                         */
+void
+    stele_lead_trouble (stele_lead_t *self, const char *text);
+
+/*  This node has read the head, with that result. Returns as stele_lead_tick. */
+int
+    stele_lead_take_look (stele_writer_t *writer, int found, const stele_log_head_t *head);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -25,6 +26,7 @@ struct stele_lead_job {
     int wake;                       // eventfd
     stele_job_input_t input;
     stele_job_result_t result;
+    stele_log_page_t *page;
     stele_log_node_t nodes [STELE_LOG_NODES];
 };
 
@@ -41,6 +43,7 @@ stele_lead_job_new (stele_shared_log_t *log)
 static void
 s_free (stele_lead_job_t *self)
 {
+    stele_log_page_destroy (&self->page);
     stele_shared_log_destroy (&self->log);
     close (self->wake);
     free (self);
@@ -65,14 +68,59 @@ s_append (stele_lead_job_t *self)
     return code? code: stele_shared_log_poll (self->log, INT64_MAX);
 }
 
+//  Another node may create it meanwhile: an empty ledger joins that one
+static int
+s_create (stele_lead_job_t *self)
+{
+    int code = stele_shared_log_create (self->log, self->input.ledger_id, self->input.end.position);
+    if (code && code != STELE_ELEDGER)
+        return code;
+    int found = stele_shared_log_head (self->log, &self->result.head);
+    return found || code == 0? found: code;
+}
+
+//  Has the log, of which the head was read, the batch in doubt? 1, 0, or a code
+static int
+s_has (stele_lead_job_t *self)
+{
+    const stele_job_input_t *input = &self->input;
+    const stele_batch_end_t *end = &self->result.head.end;
+    stele_log_page_t *page = NULL;
+    stele_batch_t batch;
+    if (input->doubted == end->number && input->doubted)
+        return memcmp (end->hash, input->hash, STELE_BATCH_HASH) == 0;
+    if (input->doubted != input->end.number + 1 || end->number < input->doubted)
+        return 0;
+    int code = stele_shared_log_fetch (self->log, &input->end, input->doubted, &page, &self->result.refusal);
+    if (code == 0)
+        code = stele_log_page_next (page, &input->end, &batch, &self->result.refusal);
+    bool same = code == 1 && memcmp (batch.hash, input->hash, STELE_BATCH_HASH) == 0;
+    stele_log_page_destroy (&page);
+    //  A later version wrote that one
+    return code == STELE_EPROTOCOL? 0: code < 0? code: same;
+}
+
+static int
+s_lead (stele_lead_job_t *self)
+{
+    int leads = stele_shared_log_lead (self->log, &self->result.head);
+    if (leads >= 0)
+        self->result.has = s_has (self);
+    return leads;
+}
+
 static int
 s_call (stele_lead_job_t *self)
 {
     switch (self->result.kind) {
         case STELE_JOB_LOOK:
             return stele_shared_log_head (self->log, &self->result.head);
+        case STELE_JOB_CREATE:
+            return s_create (self);
         case STELE_JOB_LEAD:
-            return stele_shared_log_lead (self->log, &self->result.head);
+            return s_lead (self);
+        case STELE_JOB_READ:
+            return stele_shared_log_fetch (self->log, &self->input.end, self->input.upto, &self->page, &self->result.refusal);
         case STELE_JOB_APPEND:
             return s_append (self);
         case STELE_JOB_NOTE:
@@ -132,11 +180,18 @@ stele_lead_job_done (const stele_lead_job_t *self)
     return atomic_load (&self->state) == DONE;
 }
 
+stele_log_page_t *
+stele_lead_job_page (const stele_lead_job_t *self)
+{
+    return stele_lead_job_done (self)? self->page: NULL;
+}
+
 bool
 stele_lead_job_take (stele_lead_job_t *self, stele_job_result_t *result)
 {
     if (!stele_lead_job_done (self))
         return false;
+    stele_log_page_destroy (&self->page);
     uint64_t count;
     ssize_t rc = read (self->wake, &count, sizeof count);
     (void) rc;

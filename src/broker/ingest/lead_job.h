@@ -1,7 +1,7 @@
 /*  lead_job - calls of the shared log that may take long, in a thread of their own
 
-    To connect (names, hosts that do not answer), to read the head and to lead can take as long as the time-out of the
-    log, and so can each statement if the server, or its standby, stands still. The actor that writes answers requests
+    To connect (names, hosts that do not answer), to lead, to read the head or batches can take as long as the time-out of
+    the log, and so can each statement if the server, or its standby, stands still. The actor that writes answers requests
     meanwhile. One job runs at a time; while it does, it alone uses the log.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -18,7 +18,9 @@ typedef struct stele_lead_job stele_lead_job_t;
 
 typedef enum {
     STELE_JOB_LOOK,                 // Connect, and read the head
-    STELE_JOB_LEAD,                 // Connect, and lead
+    STELE_JOB_CREATE,               // Create the log unless it exists, and read the head
+    STELE_JOB_LEAD,                 // Connect, and lead; then look whether the log has the batch in doubt
+    STELE_JOB_READ,                 // A page of batches
     STELE_JOB_APPEND,               // Send the batch unless it was sent, and wait for its outcome
     STELE_JOB_NOTE,                 // Note this node, and list the others
     STELE_JOB_RENEW,
@@ -29,13 +31,19 @@ typedef enum {
 typedef struct {
     stele_batch_t *batch;           // To append; NULL: it was sent. It stays in place, also after stele_lead_job_destroy
     const char *role;               // To note
-    stele_batch_end_t end;
+    char ledger_id [40];            // To create
+    stele_batch_end_t end;          // What the ledger has: to create, to lead, to read, to note
+    int64_t doubted;                // To lead: number of the batch in doubt; 0: none, or it was never sent
+    unsigned char hash [STELE_BATCH_HASH];      // Of that one
+    int64_t upto;                   // To read
 } stele_job_input_t;
 
 typedef struct {
     stele_job_kind_t kind;
     int code;                       // As the function of the log
-    stele_log_head_t head;          // Of LOOK and LEAD
+    stele_log_head_t head;          // Of LOOK, CREATE and LEAD
+    int has;                        // Of LEAD: 1: the log has the batch in doubt; 0; or a code, of which the refusal has the reason
+    stele_refusal_t refusal;        // Of READ, and of 'has'
 } stele_job_result_t;
 
 /*  Takes the log. Caller owns return value.                                 */
@@ -61,6 +69,11 @@ bool
 /*  Is there a result to take?                                               */
 bool
     stele_lead_job_done (const stele_lead_job_t *self);
+
+/*  The batches that a job READ has brought, until its result is taken: as long as some are left, there is a result to take.
+    NULL: it has failed, or has not ended. Owned by the object.              */
+stele_log_page_t *
+    stele_lead_job_page (const stele_lead_job_t *self);
 
 /*  Take the result of the job. False: there is none yet.                    */
 bool

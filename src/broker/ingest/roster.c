@@ -366,6 +366,12 @@ stele_roster_expired (stele_roster_t *self)
     return NULL;
 }
 
+void
+stele_roster_expire_again (stele_roster_t *self, stele_roster_entry_t *member)
+{
+    member->lease_until_us = self->due_us = 1;
+}
+
 static size_t
 s_unkey (const char *key, unsigned char *id)
 {

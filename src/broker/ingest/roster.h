@@ -101,6 +101,10 @@ void
 stele_roster_entry_t *
     stele_roster_expired (stele_roster_t *self);
 
+/*  In the open batch: it expires again in the next one.                     */
+void
+    stele_roster_expire_again (stele_roster_t *self, stele_roster_entry_t *member);
+
 /*  Connections by routing id: look one up (NULL: unknown), assign it to a run of a producer, remove it. */
 stele_connection_t *
     stele_roster_connection (stele_roster_t *self, const void *id, size_t size);

@@ -184,6 +184,7 @@ stele_writer_begin (stele_writer_t *self)
         stele_ledger_rollback (self->ledger);
     self->open = code == 0;
     self->retried_bytes = 0;
+    self->batch_interrupted = 0;
     self->batch_after = stele_ledger_last (self->ledger);
     return code;
 }
@@ -339,6 +340,7 @@ stele_writer_rollback (stele_writer_t *self)
     stele_screen_rollback (self->screen);
     stele_writer_sent (self);
     self->open = false;
+    self->full = false;
     self->doubted_tail = NULL;
     self->batch_events = 0;
     self->counts = self->counts_before;
@@ -360,6 +362,33 @@ s_keep_answers (stele_writer_t *self)
     stele_writer_rollback (self);
     self->kept_answers = answers;
     self->doubted_tail = tail;
+}
+
+//  Those of the batch that go on in the next one, and those that arrived while it was in doubt, wait behind those that wait
+//  already, since storage failed while they were taken
+static void
+s_keep_for_later (stele_writer_t *self)
+{
+    stele_input_t *doubted = self->doubted_tail? *self->doubted_tail: NULL;
+    if (doubted)
+        *self->doubted_tail = NULL;
+    stele_input_t **later = &self->later, **input = &self->inputs;
+    while (*later)
+        later = &(*later)->next;
+    while (*input) {
+        stele_input_t *kept = *input;
+        if (kept->again) {
+            *input = kept->next;
+            kept->next = NULL;
+            *later = kept;
+            later = &kept->next;
+        }
+        else
+            input = &kept->next;
+    }
+    *later = doubted;
+    self->doubted_tail = NULL;
+    self->full = false;
 }
 
 //  Commit the ledger after what comes before it, whose result is 'code'
@@ -392,15 +421,7 @@ s_finish (stele_writer_t *self, int code)
             self->counts.batch_events_max = self->batch_events;
     }
     stele_roster_commit (self->roster);
-    if (self->doubted_tail) {
-        //  Behind those that wait already, since storage failed while they were taken
-        stele_input_t **later = &self->later;
-        while (*later)
-            later = &(*later)->next;
-        *later = *self->doubted_tail;
-        *self->doubted_tail = NULL;
-        self->doubted_tail = NULL;
-    }
+    s_keep_for_later (self);
     s_drop_inputs (self);
     self->batch_events = 0;
     self->batch_bytes = 0;

@@ -50,6 +50,7 @@ typedef struct stele_input {
     const stele_identity_t *identity;   // Of the sender's key
     char peer [STELE_PEER_SIZE];    // Of a request: address of the sender; "": not known
     size_t checks, denials;         // Of access, in the runs so far
+    bool again;                     // It waits for the next batch
     size_t id_size, token_size, size;
     char *id, *token, *data;        // In the same allocation
 } stele_input_t;
@@ -100,13 +101,15 @@ typedef struct {
     int64_t batch_events;
     size_t batch_bytes;
     size_t retried_bytes;           // Of refused events that were retried
+    int64_t batch_interrupted;      // Tasks, by the broker
     stele_input_t *inputs, **inputs_tail;
     stele_input_t **doubted_tail;   // While the batch is in doubt: after its last input; those that follow wait. NULL: it is not
-    stele_input_t *later;           // They waited, and are to be taken again
+    stele_input_t *later;           // They wait for the next batch
     stele_answer_t *kept_answers;   // Of a batch that the shared log has, and the ledger could not take yet
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the queued answers
     int64_t batch_after;            // Last position before the batch
+    bool full;                      // What an input does goes on in the next batch: with that one, and those after it
     int64_t commit_us;              // Wall clock: time of the commit
     int mode;                       // stele_mode_t
     struct stele_redis_mode *redis_mode;    // NULL in other modes (redis_mode.h)
@@ -144,7 +147,7 @@ void
 int
     stele_writer_take (stele_writer_t *self, stele_input_t *input);
 
-/*  Take the messages that arrived while a batch was in doubt. Returns as stele_writer_take. */
+/*  Take the messages that arrived while a batch was in doubt, or go on in this batch. Returns as stele_writer_take. */
 int
     stele_writer_take_later (stele_writer_t *self);
 
@@ -152,8 +155,8 @@ int
 int
     stele_writer_expire (stele_writer_t *self);
 
-/*  Interrupt every running task, as the rule 'all' requires at a start. Returns their number, or a
-    storage error.                                                           */
+/*  Interrupt every running task, as the rule 'all' requires at a start, in as many batches as that takes. Returns their
+    number, or a storage error.                                              */
 int64_t
     stele_writer_interrupt_all (stele_writer_t *self);
 
@@ -215,7 +218,8 @@ int
 bool
     stele_writer_keeps_refused (const stele_writer_t *self, int code);
 
-/*  Mark the run of a producer as expired and interrupt its tasks, in the open batch. */
+/*  Mark the run of a producer as expired and interrupt its tasks, in the open batch. If it has more than a batch may have,
+    the rest follows in the next one, after which it is expired: so a restart between them continues. */
 int
     stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member);
 

@@ -70,13 +70,15 @@ s_interrupt (stele_writer_t *self, const stele_producer_t *producer, const char 
     *count = 0;
     if (strcmp (self->settings->interrupted, "none") == 0)
         return 0;
-    int64_t interrupted = stele_ledger_interrupt (self->ledger, producer->id, reason, stele_clock_us ());
+    int64_t most = self->settings->batch_events - self->batch_interrupted;
+    int64_t interrupted = stele_ledger_interrupt (self->ledger, producer->id, reason, stele_clock_us (), most);
     if (interrupted < 0)
         return (int) interrupted;
     self->counts.interrupted += interrupted;
     self->counts.events += interrupted;
+    self->batch_interrupted += interrupted;
     *count = interrupted;
-    return 0;
+    return interrupted == most;
 }
 
 //  For the log: 'now' is still the run that was replaced
@@ -94,7 +96,7 @@ s_note_replaced (stele_writer_t *self, const stele_producer_t *now, size_t fence
 }
 
 //  A new run replaces the last one: fence its peers unless it sent goodbye, and interrupt its tasks in
-//  progress unless that goodbye kept them.
+//  progress unless that goodbye kept them. Returns 1 if some may be left for the next batch, 0, or a storage error.
 static int
 s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *instance)
 {
@@ -113,7 +115,7 @@ s_replace_run (stele_writer_t *self, stele_roster_entry_t *member, const char *i
             now->instance, said_goodbye? "while this task was in progress": "without a goodbye");
         code = s_interrupt (self, now, reason, &count);
     }
-    if (code == 0) {
+    if (code >= 0) {
         size_t fenced = stele_roster_fence (self->roster, member, instance, self->input->id, self->input->id_size,
             s_send_fenced, self);
         s_note_replaced (self, now, fenced, count);
@@ -229,8 +231,9 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     if (strcmp (now->instance, message->instance) != 0) {
         member->given_first = member->given_last = 0;
         code = s_replace_run (self, member, message->instance);
+        self->full = code == 1;
         if (code)
-            return code;
+            return code < 0? code: 0;
         stele_news_add (self->news, STELE_NEWS_NEW_RUN, message->producer, 0, "producer %s: new instance %s",
             message->producer, message->instance);
     }
@@ -495,11 +498,6 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     stele_roster_touch (self->roster, member);
     //  After a goodbye nothing is left to interrupt, and the run is not fenced
     bool said_goodbye = member->now.status == STELE_PRODUCER_ENDED;
-    member->now.status = said_goodbye? STELE_PRODUCER_LEFT: STELE_PRODUCER_EXPIRED;
-    member->now.seen_at = stele_clock_us ();
-    code = stele_ledger_producer_save (self->ledger, &member->now);
-    if (code)
-        return code;
     char reason [1024];
     snprintf (reason, sizeof reason, said_goodbye?
         "interrupted: producer %s (run %s) said goodbye, and did not return within its lease of %lld ms":
@@ -513,6 +511,16 @@ stele_writer_expire_one (stele_writer_t *self, stele_roster_entry_t *member)
     stele_news_add (self->news, STELE_NEWS_LEASE, member->now.name, count > 0? count: 0,
         "producer %s: the lease of %lld ms of instance %s has run out%s", member->now.name,
         (long long) member->now.lease_ms, member->now.instance, also);
+    if (code == 1) {
+        self->full = true;
+        stele_roster_expire_again (self->roster, member);
+        return 0;
+    }
+    if (code == 0) {
+        member->now.status = said_goodbye? STELE_PRODUCER_LEFT: STELE_PRODUCER_EXPIRED;
+        member->now.seen_at = stele_clock_us ();
+        code = stele_ledger_producer_save (self->ledger, &member->now);
+    }
     if (code == 0)
         code = s_check_gone (self, member);
     if (code == 0 && member->now.anonymous)
@@ -527,7 +535,7 @@ stele_writer_expire (stele_writer_t *self)
     if (!self->inputs && !self->open)
         self->counts_before = self->counts;
     stele_roster_entry_t *member;
-    while ((member = stele_roster_expired (self->roster))) {
+    while (!self->full && (member = stele_roster_expired (self->roster))) {
         int code = stele_writer_expire_one (self, member);
         if (code) {
             stele_writer_rollback (self);
@@ -541,14 +549,17 @@ int64_t
 stele_writer_interrupt_all (stele_writer_t *self)
 {
     STELE_FAULT (interrupt_all_before);
-    int64_t code = stele_writer_begin (self);
-    if (code == 0)
-        code = stele_ledger_interrupt (self->ledger, -1,
-            "interrupted: the broker was restarted (rule: all)", stele_clock_us ());
-    int64_t count = code;
-    if (code >= 0)
-        code = stele_writer_commit (self);
-    self->counts.interrupted += count > 0 && code == 0? count: 0;
+    int64_t most = self->settings->batch_events, total = 0, count = most;
+    while (count == most) {
+        int64_t code = stele_writer_begin (self);
+        count = code? code: stele_ledger_interrupt (self->ledger, -1,
+            "interrupted: the broker was restarted (rule: all)", stele_clock_us (), most);
+        code = count < 0? count: stele_writer_commit (self);
+        if (code < 0)
+            return code;
+        self->counts.interrupted += count;
+        total += count;
+    }
     STELE_FAULT (interrupt_all_after);
-    return code < 0? code: count;
+    return total;
 }

@@ -376,7 +376,11 @@ stele_writer_run_request (stele_writer_t *self)
     self->identity = params.identity;
     if (id >= 0 && handlers [id])
         return handlers [id] (self, &params);
-    stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "the writer has no such operation");
+    //  The router has sent it to a node that followed, to be refused
+    if (id >= 0 && id < STELE_OPERATION_REQUESTS && stele_operations [id].route == STELE_ROUTE_CACHE)
+        stele_params_fail (&params, STELE_EUNAVAILABLE, NULL, "this node has begun to lead meanwhile: repeat the request");
+    else
+        stele_params_fail (&params, STELE_EUNKNOWN_OP, "op", "the writer has no such operation");
     return s_refused (self, &params.refusal, 0);
 }
 

@@ -39,6 +39,9 @@ s_is_local (const stele_input_t *input)
 static int
 s_run (stele_writer_t *self, stele_input_t *input)
 {
+    input->again = self->full;
+    if (self->full)
+        return 0;
     self->input = input;
     self->checks = self->denials = 0;
     self->identity = input->identity;
@@ -54,6 +57,7 @@ s_run (stele_writer_t *self, stele_input_t *input)
     else
         code = stele_writer_run_pipeline (self);
     self->input = NULL;
+    input->again = self->full;
     input->checks = self->checks > input->checks? self->checks: input->checks;
     input->denials = self->denials > input->denials? self->denials: input->denials;
     if (code)
@@ -92,7 +96,7 @@ int
 stele_writer_again (stele_writer_t *self)
 {
     STELE_FAULT (again_before);
-    if (stele_lead_in_doubt (self->lead) || stele_lead_is_ahead (self->lead)) {
+    if (stele_lead_is_unsettled (self->lead)) {
         int resolved = stele_lead_resolve (self);
         if (resolved == 1)
             return stele_writer_finish (self, 0);

@@ -11,6 +11,7 @@
 #include "broker/common/endpoint.h"
 #include "broker/common/envelope.h"
 #include "broker/common/mode.h"
+#include "broker/common/standing.h"
 #include "broker/requests/router_internal.h"
 #include "base/memory.h"
 #include "fault/fault.h"
@@ -50,6 +51,14 @@ s_set_head (stele_router_t *self, int64_t head)
 
 //  -- requests ---------------------------------------------------------------------------
 
+//  Redis is written by the node that leads a shared log: the writer of one that follows names it in its refusal
+static bool
+s_follows (const stele_router_t *self)
+{
+    const stele_settings_t *settings = self->args.settings;
+    return strneq (settings->shared_log, "none") && !atomic_load (&settings->standing->leads);
+}
+
 static void
 s_route (stele_router_t *self, stele_request_t *request)
 {
@@ -58,7 +67,7 @@ s_route (stele_router_t *self, stele_request_t *request)
             stele_router_mail (self, STELE_MAILBOX_WRITER, request, COMMIT_MS);
             break;
         case STELE_ROUTE_CACHE:
-            stele_router_mail (self, STELE_MAILBOX_CACHE, request,
+            stele_router_mail (self, s_follows (self)? STELE_MAILBOX_WRITER: STELE_MAILBOX_CACHE, request,
                 self->args.settings->request_ms * 6);
             break;
         case STELE_ROUTE_BACKUP:

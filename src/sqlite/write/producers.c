@@ -213,7 +213,7 @@ s_in_progress (stele_ledger_t *self, int64_t producer, stele_record_t *arena,
 }
 
 int64_t
-stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason, int64_t time_us)
+stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reason, int64_t time_us, int64_t most)
 {
     stele_record_t *arena = stele_record_new ();
     stele_record_t *event = stele_record_new ();
@@ -240,7 +240,7 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
             stele_ledger_fail (self, (int) code);
         else
             code = s_in_progress (self, producer, arena, ids, &count);
-        for (int i = 0; i < count && code == 0; i++) {
+        for (int i = 0; i < count && code == 0 && interrupted < most; i++) {
             event->values [STELE_TASK_ID] = ids [i];
             int64_t position;
             code = stele_ledger_append (self, event, 0, &position, NULL);
@@ -249,7 +249,7 @@ stele_ledger_interrupt (stele_ledger_t *self, int64_t producer, const char *reas
                 code = STELE_FAULT_CODE (interrupt_inside);
             }
         }
-    } while (code == 0 && count > 0);
+    } while (code == 0 && count > 0 && interrupted < most);
     stele_record_destroy (&event);
     stele_record_destroy (&arena);
     return code? code: interrupted;
