@@ -13,6 +13,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 
 import harness
 from client import changed, created, metric, output
@@ -116,6 +117,17 @@ class Flips(Sealed):
         finally:
             file.close()
 
+    def exported(self, path):
+        """What a broker reads in a copy of the file."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        shutil.copy(path, os.path.join(folder, "ledger.db"))
+        broker = harness.Steled(folder, ledger="ledger.db")
+        try:
+            return subprocess.run([harness.program("stele"), "export", "-"], env=broker.environment(), check=True,
+                                  stdout=subprocess.PIPE, timeout=harness.PATIENCE * 5).stdout
+        finally:
+            broker.stop()
+
     def test_every_flipped_bit_is_named_or_changes_nothing(self):
         seed = int(os.environ.get("STELE_SEED", random.SystemRandom().randrange(1 << 32)))
         count = int(os.environ.get("STELE_FLIPS", "200"))
@@ -147,7 +159,8 @@ class Flips(Sealed):
                 after = self.rows(path)
                 self.assertIsNotNone(after, "byte %d, bit %d of seed %d: SQLite cannot read what was verified" % (place, bit, seed))
                 different = {name for name in set(rows) | set(after) if rows.get(name) != after.get(name)}
-                if different - UNPROVEN:
+                #   A frame of zstd has bits that do not change what it expands to
+                if different - UNPROVEN and not (different <= UNPROVEN | {"task_outputs"} and self.exported(path) == self.exported(source)):
                     missed.append((place, bit, different - UNPROVEN))
                 unused += not different
             with open(path, "r+b") as file:
