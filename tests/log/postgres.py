@@ -164,8 +164,7 @@ class Proxy:
         self.answers.set()
         self.held = threading.Event()       # Some were
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
-        self.lock = threading.Lock()        # Of the next two
-        self.peers, self.threads = [], []
+        self.peers, self.threads, self.lock = [], [], threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
         self.listener.listen()
@@ -182,18 +181,14 @@ class Proxy:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            try:
-                server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
-            except OSError:                 # It is not there: the client loses its connection, as without a proxy
-                client.close()
-                server.close()
-                continue
+            server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
+            threads = [threading.Thread(target=self._pass, args=arguments, daemon=True)
+                       for arguments in ((client, server, False), (server, client, True))]
             with self.lock:
                 self.peers += [client, server]
-                for arguments in ((client, server, False), (server, client, True)):
-                    thread = threading.Thread(target=self._pass, args=arguments, daemon=True)
-                    thread.start()
-                    self.threads.append(thread)
+                self.threads += threads
+            for thread in threads:
+                thread.start()
 
     def _pass(self, source, target, from_server):
         try:
@@ -218,9 +213,10 @@ class Proxy:
 
     def cut(self):
         """End all connections; what is held back is lost."""
+        #   A client may connect again meanwhile
         with self.lock:
-            peers, self.peers = self.peers, []
-            threads, self.threads = self.threads, []
+            peers, threads = self.peers, self.threads
+            self.peers, self.threads = [], []
         for peer in peers:
             try:
                 peer.shutdown(socket.SHUT_RDWR)
@@ -228,7 +224,8 @@ class Proxy:
                 pass
         self.answers.set()
         for thread in threads:
-            thread.join(harness.PATIENCE)
+            if thread.ident:
+                thread.join(harness.PATIENCE)
         for peer in peers:
             peer.close()
         self.held.clear()
