@@ -77,6 +77,8 @@
     X (recall_after,            PLAIN, "the task is back in the open batch, without its stub") \
     X (erase_before,            ANY,   "before the contents of a task are erased") \
     X (erase_after,             PLAIN, "they are erased in the open batch") \
+    X (erase_step,              ANY,   "before some of very many outputs of an erased task are erased") \
+    X (erase_stepped,           PLAIN, "they are erased in the open transaction") \
     X (scrub_before,            ANY,   "an erasure is committed, before archives and the log are scrubbed of it") \
     X (scrub_after,             PLAIN, "archives and the log have nothing of erased tasks") \
     X (compact_before,          ANY,   "compact: before the ledger is written again") \

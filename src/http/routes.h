@@ -67,7 +67,7 @@
     X (TASK_RECOVER, HTTP_POST, "/v1/tasks/{task_id}/recover", OPERATION, "task.recover", OPERATE, 0, "task_id!:id", \
         "task:Task", "Write the record of a task from the ledger to Redis again") \
     X (TASK_ERASE, HTTP_POST, "/v1/tasks/{task_id}/erase", OPERATION, "task.erase", ADMIN, 0, "task_id!:id reason!:text", \
-        "task_id:string time:time erased_position:integer reason:string events:integer", "Remove the contents of an ended task for ever") \
+        "task_id:string time:time erased_position:integer reason:string events:integer erasing:boolean?", "Remove the contents of an ended task for ever") \
     X (STUCK, HTTP_GET, "/v1/stuck", OPERATION, "task.stuck", QUERY, 0, \
         "silent_s:number limit:number cursor:text total:bool", \
         "tasks:[Task] producers:[object] next:cursor as_of:integer total:integer? total_complete:boolean? " \

@@ -17,6 +17,9 @@
 #define STELE_ERASED_TEXT "(erased)"
 #define STELE_ERASED_OPERATION "task.erase"
 
+//  Key of the table meta, with the key of a task after it: its outputs are being erased, the next one is the value
+#define STELE_ERASING_KEY "erasing."
+
 /*  What is known of an erased task                                          */
 typedef struct {
     int64_t task;                   // Position of its first event
@@ -24,6 +27,7 @@ typedef struct {
     int64_t time_us;
     int64_t events;                 // Erased so far
     char reason [STELE_LIMIT_REASON + 1];
+    bool rest;                      // The contents of some outputs are still there: stele_ledger_erase_step
 } stele_erasure_t;
 
 /*  Write the hash of the event's line, as hex digits. Returns 0 or a code.   */
@@ -43,8 +47,21 @@ int64_t
     stele_ledger_erase_again (stele_ledger_t *self, const stele_record_t *event, stele_leaf_fn *fn, void *arg,
         stele_refusal_t *refusal);
 
-/*  Why an archive, or the write-ahead log, may still have contents of erased tasks, and since when (steady clock): the upkeep
-    could not remove them for some seconds, and tries again. NULL: they are gone, or will be. */
+/*  Of a task with very many outputs, stele_ledger_erase leaves them: they are erased in steps, some at a time, in transactions
+    of their own between batches. How long to wait for the next step, -1: there are none. */
+int64_t
+    stele_ledger_erase_wait_ms (const stele_ledger_t *self);
+
+/*  Take such a step. Returns 1; 0: that was the last one; or a storage error: unless it is STELE_EIO, the step is tried again. */
+int
+    stele_ledger_erase_step (stele_ledger_t *self, stele_leaf_fn *fn, void *arg);
+
+/*  Take all of them, without a rest. Returns 0 or a storage error.          */
+int
+    stele_ledger_erase_all (stele_ledger_t *self, stele_leaf_fn *fn, void *arg);
+
+/*  Why the ledger, an archive, or the write-ahead log, may still have contents of erased tasks, and since when (steady clock): they
+    could not be removed for some seconds, and that is tried again. NULL: they are gone, or will be. */
 const char *
     stele_ledger_scrub_error (const stele_ledger_t *self, int64_t *since_ms);
 

@@ -57,9 +57,9 @@ int
 int64_t
     stele_snapshot_copied (const stele_snapshot_t *self);
 
-/*  Length of the write-ahead log of the ledger now, in bytes.               */
+/*  Bytes of the write-ahead log of a ledger now. While a copy of the ledger is made, it only becomes longer. */
 int64_t
-    stele_snapshot_log_bytes (const stele_snapshot_t *self);
+    stele_snapshot_log_bytes (const char *ledger);
 
 /*  Verify a copy that no other program uses: its structure (every page), that no position is missing up to the last
     one, and read its facts. 'stop' is called again and again and ends the verification if it returns true; it may be

@@ -151,3 +151,12 @@ stele_erased_hash (const stele_record_t *event, char leaf [STELE_ERASED_LEAF_SIZ
     leaf [2 * STELE_HASH_BYTES] = '\0';
     return 0;
 }
+
+int
+stele_erased_finish (stele_ledger_t *ledger, stele_refusal_t *refusal)
+{
+    stele_erased_t *self = stele_erased_new ();
+    int code = stele_ledger_erase_all (ledger, stele_erased_hash, self);
+    stele_erased_destroy (&self);
+    return code? stele_refuse (refusal, code, "ledger", "%s", stele_ledger_error (ledger)): 0;
+}

@@ -10,6 +10,7 @@
 #ifndef STELE_ERASED_H_INCLUDED
 #define STELE_ERASED_H_INCLUDED
 
+#include "ledger/ledger.h"
 #include "model/record.h"
 #include "proof/tree.h"
 
@@ -33,5 +34,9 @@ void
     stele_erased_destroy (stele_erased_t **self_p);
 int
     stele_erased_hash (const stele_record_t *event, char leaf [STELE_ERASED_LEAF_SIZE + 1], void *arg);
+
+/*  Erase what is left of tasks with very many outputs (stele_ledger_erase_all). Returns 0, or a code with a refusal. */
+int
+    stele_erased_finish (stele_ledger_t *ledger, stele_refusal_t *refusal);
 
 #endif

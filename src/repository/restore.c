@@ -25,6 +25,7 @@
 #include "ledger/archive.h"
 #include "ledger/erase.h"
 #include "ledger/ledger.h"
+#include "proof/erased.h"
 #include "repository/archive_copies.h"
 #include "repository/packed_file.h"
 #include "repository/replay.h"
@@ -428,6 +429,8 @@ s_complete (s_restore_t *self)
     if (!ledger)
         return self->refusal->code;
     int code = s_replay (self, ledger);
+    if (code == 0)
+        code = stele_erased_finish (ledger, self->refusal);
     STELE_FAULT (restore_replayed);
     if (code == 0 && !self->result->complete)
         code = s_cut (self, ledger);

@@ -129,20 +129,36 @@ s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
     return stele_sql_code (rc);
 }
 
+//  A reader can attach only so many archives. So when the ledger has them, tasks of other years go to the nearest one.
+static int
+s_choose (stele_archiver_t *self, int64_t *year)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT id FROM main.archives WHERE (SELECT count (*) FROM main.archives)"
+        " >= ?2 ORDER BY abs (id - ?1), id LIMIT 1");
+    if (!stmt)
+        return stele_sql_code (sqlite3_errcode (self->reader->db));
+    sqlite3_bind_int64 (stmt, 1, *year);
+    sqlite3_bind_int64 (stmt, 2, STELE_ARCHIVES_MAX);
+    int rc = sqlite3_step (stmt);
+    if (rc == SQLITE_ROW)
+        *year = sqlite3_column_int64 (stmt, 0);
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
+}
+
 //  -- the archive -------------------------------------------------------------------------
 
 //  The id that the ledger has noted of the archive of that year; "": it has none
 static int
-s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size, int64_t *archives)
+s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size)
 {
     sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db,
-        "SELECT count (*), max (archive_id) FILTER (WHERE id = ?1) FROM main.archives");
+        "SELECT archive_id FROM main.archives WHERE id = ?1");
     if (!stmt)
         return stele_sql_code (sqlite3_errcode (self->reader->db));
     sqlite3_bind_int64 (stmt, 1, year);
     int rc = sqlite3_step (stmt);
-    const char *text = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 1): NULL;
-    *archives = rc == SQLITE_ROW? sqlite3_column_int64 (stmt, 0): 0;
+    const char *text = rc == SQLITE_ROW? (const char *) sqlite3_column_text (stmt, 0): NULL;
     snprintf (id, size, "%s", text? text: "");
     sqlite3_finalize (stmt);
     return stele_sql_code (rc);
@@ -151,7 +167,7 @@ s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size, int64_t
 //  Is it the archive that the ledger has noted, or a new one of this ledger? After an accepted loss a ledger has
 //  another id: positions of copies that no longer count may be given again, so nothing is added to its earlier archives.
 static int
-s_check (stele_archiver_t *self, int64_t year, const char *known, int64_t archives, stele_refusal_t *refusal)
+s_check (stele_archiver_t *self, const char *known, stele_refusal_t *refusal)
 {
     char ledger_id [40] = "";
     int code = stele_archive_note (self->db, "main", "archive_id", self->archive_id, sizeof self->archive_id);
@@ -161,10 +177,6 @@ s_check (stele_archiver_t *self, int64_t year, const char *known, int64_t archiv
         return s_refuse_archive (self, code, refusal);
     if (*known)
         code = stele_archive_check (self->db, "main", self->path, known, refusal);
-    else
-    if (archives >= STELE_ARCHIVES_MAX)
-        code = stele_refuse (refusal, STELE_ELEDGER, "archive", "the ledger has %d archives, and can have no more: the tasks of "
-            "%lld stay in it", STELE_ARCHIVES_MAX, (long long) year);
     if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0)
         code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is an archive of the ledger with the id %s, and this one is "
             "%s: %s", self->path, ledger_id, stele_reader_ledger_id (self->reader), *known?
@@ -182,13 +194,12 @@ s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
     if (!self->path)
         return stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
     char known [40] = "";
-    int64_t archives = 0;
-    int code = s_known_id (self, year, known, sizeof known, &archives);
+    int code = s_known_id (self, year, known, sizeof known);
     if (code)
         return s_refuse_ledger (self, refusal);
     //  One that the ledger has is never created a second time
     self->db = stele_archive_open (self->path, self->mode, *known? NULL: stele_reader_ledger_id (self->reader), refusal);
-    code = self->db? s_check (self, year, known, archives, refusal): refusal->code;
+    code = self->db? s_check (self, known, refusal): refusal->code;
     if (code == 0 && stat (self->path, &self->file) != 0)
         code = s_refuse_replaced (self, refusal);
     if (code == 0 && !(self->copy = stele_task_copy_new (self->reader->db, self->db, true)))
@@ -276,6 +287,8 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_reader_error (self->reader));
     code = s_find (self, before_us, step);
+    if (code == 0 && step->count)
+        code = s_choose (self, &step->year);
     if (code)
         s_refuse_ledger (self, refusal);
     int64_t last = step->count? step->tasks [step->count - 1].task: 0;

@@ -32,6 +32,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/wal/checkpoint.c src/sqlite/wal/checkpoint.h \
     src/sqlite/wal/high_water.c src/sqlite/wal/high_water.h \
     src/sqlite/wal/hold.c src/sqlite/wal/hold.h \
+    src/sqlite/wal/log_length.c src/sqlite/wal/log_length.h \
     src/sqlite/wal/mount.c src/sqlite/wal/mount.h \
     src/sqlite/wal/place.c src/sqlite/wal/place.h \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
@@ -49,6 +50,8 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/decided.c \
     src/sqlite/write/deferred.c \
     src/sqlite/write/erase.c \
+    src/sqlite/write/erase_rest.c \
+    src/sqlite/write/erase_rows.c src/sqlite/write/erase_rows.h \
     src/sqlite/write/intern.c src/sqlite/write/intern.h \
     src/sqlite/write/ledger.c \
     src/sqlite/write/ledger_internal.h \

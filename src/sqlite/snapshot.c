@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "fault/fault.h"
@@ -23,9 +22,9 @@
 #include "sqlite/archive/archive_file.h"
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/event_tables.h"
-#include "sqlite/sql/file_names.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
+#include "sqlite/wal/log_length.h"
 
 #define SYNC_BYTES     (2 * 1024 * 1024)
 #define OPS_PER_STOP   100000       // Operations of SQLite between two calls of 'stop': some milliseconds
@@ -37,7 +36,6 @@ struct stele_snapshot {
     sqlite3_backup *backup;
     int handle;                     // Of the target, for its syncs
     char *path;                     // Of the target
-    char *log;                      // Path of the write-ahead log of the source
     bool created, complete;
     int64_t page_bytes, copied, synced;
     stele_snapshot_facts_t facts;
@@ -132,15 +130,14 @@ s_open_source (stele_snapshot_t *self, const char *path, stele_refusal_t *refusa
 
 //  NULL: out of memory
 static stele_snapshot_t *
-s_new (const char *source, const char *target)
+s_new (const char *target)
 {
     stele_snapshot_t *self = calloc (1, sizeof *self);
     if (!self)
         return NULL;
     self->handle = -1;
     self->path = strdup (target);
-    self->log = sqlite3_mprintf ("%s" STELE_WAL_SUFFIX, source);
-    if (!self->path || !self->log)
+    if (!self->path)
         stele_snapshot_destroy (&self);
     return self;
 }
@@ -149,7 +146,7 @@ stele_snapshot_t *
 stele_snapshot_new (const char *path, const char *target, stele_refusal_t *refusal)
 {
     assert (path && target && refusal);
-    stele_snapshot_t *self = s_new (path, target);
+    stele_snapshot_t *self = s_new (target);
     int code = self? s_open_source (self, path, refusal): stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
     if (code == 0)
         code = s_open_target (self, refusal);
@@ -185,7 +182,7 @@ stele_snapshot_new_archive (const char *ledger, int64_t year, const char *archiv
     stele_refusal_t *refusal)
 {
     char *path = stele_archive_path (ledger, year);
-    stele_snapshot_t *self = path? s_new (path, target): NULL;
+    stele_snapshot_t *self = path? s_new (target): NULL;
     int code = self? s_open_archive (self, path, archive_id, refusal):
         stele_refuse (refusal, STELE_ENO_MEMORY, NULL, "out of memory");
     if (code == 0)
@@ -212,7 +209,6 @@ stele_snapshot_destroy (stele_snapshot_t **self_p)
         close (self->handle);
     if (self->created && !self->complete)
         unlink (self->path);
-    sqlite3_free (self->log);
     free (self->path);
     free (self);
     *self_p = NULL;
@@ -231,10 +227,9 @@ stele_snapshot_copied (const stele_snapshot_t *self)
 }
 
 int64_t
-stele_snapshot_log_bytes (const stele_snapshot_t *self)
+stele_snapshot_log_bytes (const char *ledger)
 {
-    struct stat status;
-    return stat (self->log, &status) == 0? (int64_t) status.st_size: 0;
+    return stele_log_length (ledger);
 }
 
 static int

@@ -27,10 +27,10 @@ class BackupPoints(FaultTest):
         super().setUpClass()
 
     @classmethod
-    def start_broker(cls, fault=None, **more):
+    def start_broker(cls, fault=None, disk=None, **more):
         cls.repository = os.path.join(cls.folder, "repository")
         arguments = ("--backup", cls.repository, "--backup-lag", "1") + tuple(more.pop("arguments", ()))
-        env = dict(os.environ, STELE_FAULT=fault) if fault else None
+        env = dict(os.environ, STELE_FAULT=fault or "", STELE_FAULT_DISK=disk or "") if fault or disk else None
         return super().start_broker(arguments=arguments, env=env, **more)
 
     def setUp(self):
@@ -112,6 +112,26 @@ class BackupPoints(FaultTest):
                 self.assertIn(b"backup_failing", self.stele("--json", "health", status=1))
                 self.assertEqual([line["snapshot"] for line in self.listed()], [line["snapshot"] for line in kept])
                 self.assertEqual(glob.glob(os.path.join(self.repository, "snapshots", "*.part")), [])
+
+    def test_copy_is_given_up_when_the_log_is_too_long_and_begins_again(self):
+        slow, limit = os.path.join(self.folder, "slow"), 4 * 8000000
+        with open(slow, "w"):
+            pass
+        self.publish(60)
+        self.restart(settings={"wal-bytes": "8000000"}, disk="write@.part:sleep=150:while=" + slow)
+        backup = subprocess.Popen([harness.program("stele"), "backup"], env=self.broker.environment(), stdout=subprocess.DEVNULL)
+        self.addCleanup(backup.kill)
+        harness.wait_until(lambda: glob.glob(os.path.join(self.repository, "snapshots", "*copy*.part")), "the copy to begin")
+        task, peer = self.name("task"), self.producer("large")
+        peer.publish(created(task))
+        while os.path.getsize(self.broker.ledger + "-wal") <= limit:
+            peer.publish(output(task, os.urandom(500000).hex()))
+        line = self.broker.wait_line("backup: begins again")
+        self.assertRegex(line, r"the write-ahead log has \d{8,} bytes")
+        os.unlink(slow)
+        self.assertEqual(backup.wait(harness.PATIENCE), 0)
+        self.assertTrue(self.listed()[0]["sound"])
+        self.assertGreater(self.listed()[0]["position"], 120)
 
     def test_kill_at_every_step_of_a_restore(self):
         self.stele("backup")

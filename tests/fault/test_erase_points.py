@@ -19,6 +19,8 @@ harness.BUILD = os.environ.get("STELE_FAULT_BUILD", harness.BUILD)
 AGE = ("--archive-after", "90d")
 COMMIT = ["flush_before", "commit_before", "commit_after", "high_water_before", "high_water_after"]
 NEEDLE = "Zwiebelfisch"
+MANY = 1200                     # Outputs that are erased in steps,
+STEPS = ("erase_step", "erase_stepped")     # with these points
 
 
 class Points(ArchiveTest):
@@ -33,7 +35,7 @@ class Points(ArchiveTest):
         super().setUp()
         self.assertTrue(self.points, "%s was not configured with --enable-fault-points" % harness.BUILD)
 
-    def archived_task(self, name):
+    def archived_task(self, name, outputs=1):
         """A task of its own in an archive."""
         self._asker = None
         if not self.broker.running():
@@ -41,7 +43,8 @@ class Points(ArchiveTest):
         task = "%s-%s" % (self.name("task"), name)
         self.producer(self.name("producer") + name).publish(
             created(task, time=BASE, description=NEEDLE), changed(task, "running", time=BASE + 1),
-            output(task, NEEDLE + os.urandom(3000).hex(), time=BASE + 2), changed(task, "failed", time=BASE + 3, error_message=NEEDLE))
+            *[output(task, NEEDLE + os.urandom(3000 // outputs).hex(), time=BASE + 2) for _ in range(outputs)],
+            changed(task, "failed", time=BASE + 3, error_message=NEEDLE))
         type(self).archivable = self.archivable | {task}
         self.archive()
         return task
@@ -69,8 +72,12 @@ class Points(ArchiveTest):
     def erasures(self, task):
         return [event for event in self.ask("audit.list", operation="task.erase")["events"] if event["target"] == task]
 
+    def wait_erased(self, task):
+        harness.wait_until(lambda: "erasing" not in self.ask("task.get", task_id=task)["erased"], "all outputs to be erased")
+
     def assert_erased(self, task, events):
         """Once: the events are all there, one audit event, nothing left in the files, and the history verifies."""
+        self.wait_erased(task)
         self.assertEqual(len(self.erasures(task)), 1)
         after = self.read_events()
         self.assertEqual([event["position"] for event in after], list(range(1, len(after) + 1)))
@@ -83,21 +90,24 @@ class Points(ArchiveTest):
                        timeout=harness.PATIENCE)
 
     def kill_at(self, step):
-        task = self.archived_task(step)
+        outputs = MANY if step in STEPS else 1
+        task = self.archived_task(step, outputs)
         before = self.read_events()
         self.die("%s:kill" % step, task)
         self.restart(*AGE)
         self._asker = None
         if not self.erasures(task):
             self.assertEqual(self.read_events(), before)
+        else:
+            self.wait_erased(task)
         self.ask("task.erase", task_id=task, reason="r")
-        self.assert_erased(task, 4)
+        self.assert_erased(task, 3 + outputs)
 
 
 class ErasePoints(Points):
     def test_kill_at_every_step(self):
         steps = [name for name in self.points if name.startswith("erase_")]
-        self.assertEqual(len(steps), 2)
+        self.assertEqual(len(steps), 4)
         for step in steps + COMMIT:
             with self.subTest(step=step):
                 self.kill_at(step)
@@ -137,15 +147,46 @@ class ErasePoints(Points):
                        timeout=harness.PATIENCE)
 
     def test_errors_are_retried(self):
-        for step in ("erase_before", "scrub_before"):
+        for step in ("erase_before", "erase_step", "scrub_before"):
             for error in ("full", "busy", "nomem"):
                 with self.subTest(step=step, error=error):
-                    task = self.archived_task(step + error)
+                    outputs = MANY if step in STEPS else 1
+                    task = self.archived_task(step + error, outputs)
                     self.restart(*AGE, env=dict(os.environ, STELE_FAULT="%s:%s:1" % (step, error)))
                     self._asker = None
                     self.ask("task.erase", task_id=task, reason="r")
                     self.broker.wait_line("fault: %s" % step)
-                    self.assert_erased(task, 4)
+                    self.assert_erased(task, 3 + outputs)
+
+    def test_compact_and_a_restore_erase_what_is_left(self):
+        repository = os.path.join(self.folder, "rest")
+        task = self.archived_task("rest", MANY)
+        self.restart(*AGE, "--backup", repository)
+        self._asker = None
+        self.stele("backup")
+        self.restart(*AGE, "--backup", repository, "--backup-lag", "1", env=dict(os.environ, STELE_FAULT="erase_step:busy:2+"))
+        self._asker = None
+        self.assertIs(self.ask("task.erase", task_id=task, reason="r")["erasing"], True)
+        left = "SELECT count(*) FROM task_outputs WHERE content != '(erased)'"
+        harness.wait_until(lambda: self.rows(left)[0][0] == MANY - 500, "the first step")
+        harness.wait_until(lambda: "erase_error" in self.ask("stats")["ingest"], "the failure to be reported")
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.ask("stats")["segments"]["position"] >= head, "the segments")
+        #   From the snapshot before it and these; then from a snapshot with some of the outputs
+        for name in ("replayed.db", "copied.db"):
+            new = os.path.join(self.folder, name)
+            subprocess.run([harness.program("stele"), "restore", repository, new], check=True, stdout=subprocess.DEVNULL,
+                           timeout=harness.PATIENCE)
+            self.assertEqual(self.rows(left, new)[0][0], 0)
+            self.stele("backup")
+        self.broker.stop()
+        self.assertEqual(self.rows(left)[0][0], MANY - 500)
+        subprocess.run([harness.program("stele"), "compact", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+        self.assertEqual(self.rows(left)[0][0], 0)
+        self.restart(*AGE)
+        self._asker = None
+        self.assert_erased(task, 3 + MANY)
 
     def test_kill_at_every_step_of_compact(self):
         steps = [name for name in self.points if name.startswith("compact_")]

@@ -37,6 +37,37 @@ class Answers(ArchiveTest):
         self.assertTrue(titles and all(title.startswith("Renamed") and state for title, state in titles), titles)
 
 
+class ManyYears(ArchiveTest):
+    """More years than a reader can attach archives."""
+
+    tasks = 2
+
+    def test_tasks_of_further_years_move_to_the_nearest_archive(self):
+        years, events = list(range(1985, 2025)), []
+        for year in years:
+            task, time = "of-%d" % year, (year - 2024) * 365 * DAY + BASE + 100 * DAY
+            events += [created(task, time=time, title="Of %d" % year), changed(task, "running", time=time + 1),
+                       output(task, "printed", time=time + 2), changed(task, "passed", time=time + 3)]
+        self.producer().publish(*events)
+        type(self).archivable = self.archivable | {"of-%d" % year for year in years}
+        before = self.answers()
+        self.archive()
+        self.assertEqual(len(self.archives()), 10)
+        self.assertEqual(self.rows("SELECT count (*) FROM tasks"), [(self.tasks + len(years) - len(self.archivable),)])
+        self.assert_same(before, self.answers())
+        nearest = self.rows("SELECT a.archive, (SELECT min (abs (s.id - 2010)) FROM archives s), abs (a.archive - 2010)"
+                            " FROM archived_tasks a WHERE task_id = 'of-2010'")
+        self.assertEqual(nearest[0][1], nearest[0][2], nearest)
+        #   One comes back from there, and moves again
+        self.producer("late").publish(output("of-2010", "late", time=BASE))
+        self.assertEqual(self.archived(), len(self.archivable) - 1)
+        self.archive()
+        self.assertEqual([row["content"] for row in self.pages("task.outputs", "outputs", task_id="of-2010")], ["printed", "late"])
+        self.broker.stop()
+        subprocess.run([harness.program("stele"), "verify", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+
+
 class Recall(ArchiveTest):
     tasks = 12
 

@@ -289,7 +289,8 @@ class Moments(BackupTest):
     def test_random_positions_equal_an_export(self):
         seed = int.from_bytes(os.urandom(4), "little")
         chosen = random.Random(seed)
-        positions = [chosen.randrange(1, self.head) for _ in range(2)] + [self.snapshot_position(-1)]
+        snapshot = self.snapshot_position(-1)
+        positions = chosen.sample([position for position in range(1, self.head) if position != snapshot], 2) + [snapshot]
         for position in positions:
             with self.subTest(seed=seed, position=position):
                 path, restored = self.restore("at-%d.db" % position, "--at", str(position))

@@ -208,6 +208,34 @@ class Erase(EraseTest, harness.BrokerTest):
         self.sealed("retry")
         self.assertTrue(self.verify(self.broker.ledger, "--key", self.key)["good"])
 
+    def test_very_many_outputs_are_erased_in_steps(self):
+        task, other = self.name("task"), self.name("other")
+        peer = self.producer()
+        peer.publish(created(task, title=needle("title")), *[output(task, needle("printed")) for _ in range(700)])
+        peer.publish(*[output(task, needle("printed")) for _ in range(700)], changed(task, "passed"))
+        answer = self.erase(task)
+        self.assertEqual((answer["events"], answer["erasing"]), (1402, True))
+        #   Late ones are newer than the erasure
+        peer.publish(output(task, "late"), created(other))
+        harness.wait_until(lambda: "erasing" not in self.ask("task.get", task_id=task)["erased"], "the outputs to be erased")
+        texts = [event["content"] for event in self.read_events() if event.get("task_id") == task and "content" in event]
+        self.assertEqual(texts, [ERASED] * 1400 + ["late"])
+        again = self.erase(task)
+        self.assertEqual((again["events"], "erasing" in again), (1403, False))
+        #   At once: the rest of the first erasure is a part of the second
+        peer.publish(*[output(other, needle("printed")) for _ in range(800)], changed(other, "running"), changed(other, "passed"))
+        self.assertIs(self.erase(other)["erasing"], True)
+        again = self.erase(other)
+        self.assertEqual((again["events"], "erasing" in again), (803, False))
+        self.assertEqual(self.ask("audit.list", operation="task.erase")["events"][0]["details"]["events"], 803)
+        #   The program waits
+        peer.publish(*[output(other, needle("printed")) for _ in range(800)])
+        self.assertNotIn(b"erasing", self.stele("erase", other, "--reason", "again"))
+        self.assertNotIn("erasing", self.ask("task.get", task_id=other)["erased"])
+        self.assertNotIn(NEEDLE, json.dumps([event for event in self.read_events() if event.get("task_id") in (task, other)], default=str))
+        self.sealed("steps")
+        self.assertTrue(self.verify(self.broker.ledger, "--key", self.key, "--repository", self.repository)["good"])
+
     def test_what_cannot_be_erased(self):
         task = self.name("task")
         self.producer().publish(created(task), changed(task, "passed"))

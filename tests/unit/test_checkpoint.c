@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "sqlite/wal/checkpoint.h"
+#include "sqlite/wal/log_length.h"
 #include "sqlite/sql/sql.h"
 #include "stele_error.h"
 
@@ -295,6 +296,27 @@ test_checkpoint_beside_commits_keeps_every_row (void **state)
         " WHERE integrity_check = 'ok'", -1), 1);
 }
 
+//  Without the frames that are left from before it restarted
+static void
+test_checkpoint_length_of_the_log_is_what_is_in_use (void **state)
+{
+    desk_t *self = *state;
+    struct stat status;
+    char log [128];
+    snprintf (log, sizeof log, "%s-wal", self->path);
+    for (int rows = 1; rows < 200; rows *= 3) {
+        s_commit (self, rows);
+        assert_int_equal (stele_log_length (self->path), (int64_t) self->pages * (4096 + 24));
+    }
+    s_exec (self->db, "PRAGMA wal_checkpoint (RESTART)");
+    s_commit (self, 1);
+    assert_true (self->pages < 10);
+    assert_int_equal (stele_log_length (self->path), (int64_t) self->pages * (4096 + 24));
+    assert_int_equal (stat (log, &status), 0);
+    assert_true (status.st_size > 100 * 4096);
+    assert_int_equal (stele_log_length (self->folder), 0);
+}
+
 int
 main (void)
 {
@@ -310,7 +332,8 @@ main (void)
         cmocka_unit_test_setup_teardown (test_checkpoint_does_not_wait_for_a_reader_to_shorten_the_file,
             s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_checkpoint_beside_commits_keeps_every_row, s_setup, s_teardown),
-        cmocka_unit_test_setup_teardown (test_checkpoint_while_a_reader_reads_is_put_off, s_setup, s_teardown)
+        cmocka_unit_test_setup_teardown (test_checkpoint_while_a_reader_reads_is_put_off, s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_checkpoint_length_of_the_log_is_what_is_in_use, s_setup, s_teardown)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

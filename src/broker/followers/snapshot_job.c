@@ -32,7 +32,15 @@
 #define NICE        10
 #define PAGES       64              // Per portion of the copy
 #define PAUSE_US    1500            // After it
-#define LOG_FACTOR  8               // Give up if the log has grown by so many times wal-bytes
+#define REST        2               // Of the other steps: so many times as long as a portion takes,
+#define REST_US_MAX 50000           //    at most that
+#define LOG_FACTOR  4               // Give up a copy if the log is longer than so many times wal-bytes,
+#define TRIES       3               //    and begin again, at most so often
+#define LOG_SHORT(bytes) ((bytes) / 4)      // A copy begins when the log is not longer; it restarts at that size, or later
+#define LOG_WANTED(bytes) ((bytes) / 4 * 3) // It should not be longer when the copy ends
+#define AWAIT_MS    30000           // For a short log, at most
+#define AWAIT_STEP_MS 20
+#define AWAIT_IDLE_MS 300           // Without a commit no log becomes longer
 #define CREATE_MS   5000
 #define REPORT_US   100000          // Between two reports
 
@@ -43,7 +51,9 @@ typedef struct {
     stele_snapshot_entry_t entry;
     const char *state;
     int64_t total, reported_us;
+    int64_t rested_us;              // When it last did
     bool stopped;
+    bool too_slow;                  // The last copy of the ledger was given up because of its log
     stele_refusal_t refusal;
     char *copy, *packed, *scratch, *final;  // Files: the copy, compressed, expanded again; the name that counts
     stele_snapshot_entry_t newest;  // The snapshot before; its copies of archives are used again
@@ -70,6 +80,7 @@ s_enter (s_job_t *self, const char *state, int64_t total)
     self->state = state;
     self->total = total;
     self->reported_us = 0;
+    self->rested_us = stele_clock_steady_us ();
     s_report (self, 0);
 }
 
@@ -85,12 +96,21 @@ s_stopped (s_job_t *self)
     return self->stopped;
 }
 
+//  Several times as long as the last portion took: the disk and the processor are those of the writer, too
+static void
+s_rest (s_job_t *self)
+{
+    int64_t took_us = stele_clock_steady_us () - self->rested_us, rest_us = took_us * REST;
+    usleep (rest_us > REST_US_MAX? REST_US_MAX: (useconds_t) rest_us);
+    self->rested_us = stele_clock_steady_us ();
+}
+
 static bool
 s_on_portion (int64_t bytes, void *arg)
 {
     s_job_t *self = arg;
     s_report (self, bytes);
-    usleep (PAUSE_US);
+    s_rest (self);
     return s_stopped (self);
 }
 
@@ -158,36 +178,58 @@ s_check_room (s_job_t *self, int64_t bytes)
         self->settings->backup, left, need);
 }
 
-//  Copy in small portions while the log is short; faster when it grows, since it cannot be shortened meanwhile
-static int
-s_copy_pages (s_job_t *self, stele_snapshot_t *snapshot)
+//  The log of the ledger cannot restart while it is copied. So the copy rests after each portion only if it is ahead of the log.
+static bool
+s_is_ahead (const s_job_t *self, int64_t copied, int64_t log)
 {
-    int64_t begun = stele_snapshot_log_bytes (snapshot), limit = LOG_FACTOR * self->settings->wal_bytes;
+    return (double) log * (double) self->total <= (double) copied * (double) LOG_WANTED (self->settings->wal_bytes);
+}
+
+//  Copy in small portions. Of the ledger, not of an archive: give up when its log is too long.
+static int
+s_copy_pages (s_job_t *self, stele_snapshot_t *snapshot, bool ledger)
+{
+    int64_t begun = stele_snapshot_log_bytes (self->settings->ledger);
     int rc = 1;
-    while (rc == 1) {
-        rc = stele_snapshot_step (snapshot, PAGES, &self->refusal);
-        int64_t grown = stele_snapshot_log_bytes (snapshot) - begun;
-        if (rc == 1 && grown > limit)
-            return stele_refuse (&self->refusal, STELE_EBUSY, "backup",
-                "given up after %" PRId64 " of %" PRId64 " bytes: the write-ahead log has grown by %" PRId64
-                " bytes meanwhile; the disk of the backup is too slow for the events that arrive",
-                stele_snapshot_copied (snapshot), self->total, grown);
-        if (rc == 1 && s_stopped (self))
+    while (rc == 1 && (rc = stele_snapshot_step (snapshot, PAGES, &self->refusal)) == 1) {
+        int64_t copied = stele_snapshot_copied (snapshot);
+        int64_t log = ledger? stele_snapshot_log_bytes (self->settings->ledger): 0;
+        //  Without commits, it has that length until it restarts
+        self->too_slow = log > begun && log > LOG_FACTOR * self->settings->wal_bytes;
+        if (self->too_slow)
+            return stele_refuse (&self->refusal, STELE_EBUSY, "backup", "given up after %" PRId64 " of %" PRId64 " bytes: the "
+                "write-ahead log has %" PRId64 " bytes, and cannot restart while the ledger is copied: the disk of the backup is too "
+                "slow for the events that arrive, or another program reads the ledger", copied, self->total, log);
+        if (s_stopped (self))
             return stele_refuse (&self->refusal, STELE_ETIMEOUT, "backup", "stopped");
-        s_report (self, stele_snapshot_copied (snapshot));
-        if (rc == 1 && grown < limit / 2)
+        s_report (self, copied);
+        if (s_is_ahead (self, copied, log))
             usleep (PAUSE_US);
     }
     return rc;
 }
 
-static int
-s_copy (s_job_t *self)
+//  Begin when the log has restarted, if it soon does: the copy has the more time
+static void
+s_await_short_log (s_job_t *self)
 {
+    int64_t before = -1, idle_ms = 0;
+    for (int ms = 0; ms < AWAIT_MS && idle_ms < AWAIT_IDLE_MS && !s_stopped (self); ms += AWAIT_STEP_MS) {
+        int64_t log = stele_snapshot_log_bytes (self->settings->ledger);
+        if (log <= LOG_SHORT (self->settings->wal_bytes))
+            break;
+        idle_ms = log == before? idle_ms + AWAIT_STEP_MS: 0;
+        before = log;
+        usleep (AWAIT_STEP_MS * 1000);
+    }
+}
+
+static int
+s_copy_once (s_job_t *self)
+{
+    self->too_slow = false;
+    s_await_short_log (self);
     self->entry.time_us = stele_clock_us ();
-    char part [64];
-    snprintf (part, sizeof part, "copy-%s.part", self->settings->instance);
-    self->copy = stele_snapshots_path (self->settings->backup, "0", part);
     stele_snapshot_t *snapshot = stele_snapshot_new (self->settings->ledger, self->copy, &self->refusal);
     if (!snapshot)
         return self->refusal.code;
@@ -197,8 +239,22 @@ s_copy (s_job_t *self)
     s_enter (self, "copying", entry->facts.bytes);
     int code = s_check_room (self, entry->facts.bytes);
     if (code == 0)
-        code = s_copy_pages (self, snapshot);
+        code = s_copy_pages (self, snapshot, true);
     stele_snapshot_destroy (&snapshot);
+    return code;
+}
+
+static int
+s_copy (s_job_t *self)
+{
+    char part [64];
+    snprintf (part, sizeof part, "copy-%s.part", self->settings->instance);
+    self->copy = stele_snapshots_path (self->settings->backup, "0", part);
+    int code = s_copy_once (self);
+    for (int tries = 1; code && self->too_slow && tries < TRIES; tries++) {
+        stele_log_warning ("backup", "backup: begins again: %s", self->refusal.message);
+        code = s_copy_once (self);
+    }
     STELE_FAULT (snapshot_copied);
     return code;
 }
@@ -266,7 +322,7 @@ s_take_archive (s_job_t *self, stele_archive_copy_t *copy, const char *raw, cons
     s_enter (self, "copying", copy->db_bytes);
     int code = s_check_room (self, copy->db_bytes);
     if (code == 0)
-        code = s_copy_pages (self, snapshot);
+        code = s_copy_pages (self, snapshot, false);
     stele_snapshot_destroy (&snapshot);
     if (code)
         return code;

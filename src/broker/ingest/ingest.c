@@ -290,7 +290,8 @@ s_upkeep (stele_ingest_t *self, int64_t spare_us)
 {
     const char *error = stele_ledger_error (self->writer->ledger);
     int64_t begun_ns = stele_clock_steady_ns ();
-    int code = stele_ledger_idle (self->writer->ledger, spare_us);
+    int code = stele_writer_erase_step (self->writer);
+    code = code? code: stele_ledger_idle (self->writer->ledger, spare_us);
     self->writer->stages.checkpoint += stele_clock_steady_ns () - begun_ns;
     s_report_scrub (self);
     if (code == STELE_EFULL || code == STELE_ENO_MEMORY) {
@@ -347,6 +348,14 @@ s_watch_clock (stele_ingest_t *self)
             "it do not compare", step_us < 0? "back": "forward", (long long) (step_us < 0? -step_us: step_us) / 1000000);
 }
 
+//  Until there is something to do besides messages
+static int
+s_tick_ms (const stele_ingest_t *self)
+{
+    int64_t erase_ms = stele_ledger_erase_wait_ms (self->writer->ledger);
+    return erase_ms >= 0 && erase_ms < TICK_MS? (int) erase_ms: TICK_MS;
+}
+
 static void
 s_loop (stele_ingest_t *self)
 {
@@ -365,7 +374,7 @@ s_loop (stele_ingest_t *self)
         if (log >= 0)
             items [count++] = (zmq_pollitem_t) { NULL, log, ZMQ_POLLIN, 0 };
         int64_t begun_us = stele_clock_steady_us ();
-        int wait_ms = holding? RETRY_MS_MIN / 2: self->writer->later || (listening && self->ahead)? 0: TICK_MS;
+        int wait_ms = holding? RETRY_MS_MIN / 2: self->writer->later || (listening && self->ahead)? 0: s_tick_ms (self);
         if (stele_poll (items, count, wait_ms) < 0)
             break;
         int64_t spare_us = stele_clock_steady_us () - begun_us;

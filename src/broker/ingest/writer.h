@@ -267,6 +267,11 @@ int
 int
     stele_writer_run_erase (stele_writer_t *self, stele_params_t *params);
 
+/*  Between batches: if it is due, erase some of the outputs that a task.erase has left. Returns 0 or STELE_EIO; other errors
+    are in the statistics, and the step is tried again.                      */
+int
+    stele_writer_erase_step (stele_writer_t *self);
+
 /*  Run the mailbox message "archive" in the open batch. Returns 0 or a storage error. */
 int
     stele_writer_run_archive (stele_writer_t *self, stele_params_t *params);

@@ -12,9 +12,10 @@
 #include "ledger/erase.h"
 #include "proof/erased.h"
 
-//  'events' are those of this request: the audit event has them, and stele verify compares their sum
+//  'events' are those of this request: the audit event has them, and stele verify compares their sum. 'rest': say whether
+//  there are some whose contents are still there.
 static void
-s_pack (stele_writer_t *self, const stele_span_t *id, const stele_erasure_t *erasure, int64_t events)
+s_pack (stele_writer_t *self, const stele_span_t *id, const stele_erasure_t *erasure, int64_t events, bool rest)
 {
     stele_pack_clear (self->pack);
     stele_answer_begin (self->pack, stele_ledger_last (self->ledger));
@@ -25,6 +26,8 @@ s_pack (stele_writer_t *self, const stele_span_t *id, const stele_erasure_t *era
     stele_pack_key_integer (self->pack, "erased_position", erasure->position);
     stele_pack_key_string (self->pack, "reason", erasure->reason);
     stele_pack_key_integer (self->pack, "events", events);
+    if (rest)
+        stele_pack_key_bool (self->pack, "erasing", true);
     stele_pack_map_end (self->pack);
 }
 
@@ -61,12 +64,23 @@ stele_writer_run_erase (stele_writer_t *self, stele_params_t *params)
     if (erased < 0)
         return (int) erased;
     if (erasure.position > stele_ledger_last (self->ledger)) {
-        s_pack (self, &id, &erasure, erased);
+        s_pack (self, &id, &erasure, erased, false);
         code = stele_writer_audit_request (self, params, self->pack);
     }
     if (code == 0) {
-        s_pack (self, &id, &erasure, erasure.events);
+        s_pack (self, &id, &erasure, erasure.events, erasure.rest);
         stele_writer_answer (self);
     }
     return code;
+}
+
+int
+stele_writer_erase_step (stele_writer_t *self)
+{
+    if (stele_ledger_erase_wait_ms (self->ledger) != 0)
+        return 0;
+    stele_erased_t *hashes = stele_erased_new ();
+    int code = stele_ledger_erase_step (self->ledger, stele_erased_hash, hashes);
+    stele_erased_destroy (&hashes);
+    return code == STELE_EIO? code: 0;
 }

@@ -250,6 +250,8 @@ s_pack_erasure (stele_query_t *self, stele_params_t *params, stele_span_t id, st
         stele_pack_key_integer (pack, "time", erasure.time_us);
         stele_pack_key_integer (pack, "position", erasure.position);
         stele_pack_key_string (pack, "reason", erasure.reason);
+        if (erasure.rest)
+            stele_pack_key_bool (pack, "erasing", true);
         stele_pack_map_end (pack);
     }
     return 0;

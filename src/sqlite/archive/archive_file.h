@@ -22,7 +22,8 @@
 //  'STLA'
 #define STELE_ARCHIVE_APPLICATION_ID 0x53544C41
 
-//  SQLite attaches at most that many files to a connection (SQLITE_MAX_ATTACHED)
+//  SQLite attaches at most that many files to a connection (SQLITE_MAX_ATTACHED). Tasks of a further year move to the archive of
+//  the nearest one (archiver.c).
 #define STELE_ARCHIVES_MAX 10
 
 //  Tasks that ended in other years stay in the ledger

@@ -15,8 +15,8 @@ stele_reader_erasure (stele_reader_t *self, const char *id, size_t size, stele_e
     int rc = reader_enter (self);
     if (rc)
         return rc;
-    sqlite3_stmt *statement = reader_statement (self, SLOT_ERASURE, "SELECT e.position, e.time, e.events, e.reason"
-        " FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id WHERE t.task_id = ?1");
+    sqlite3_stmt *statement = reader_statement (self, SLOT_ERASURE, "SELECT e.position, e.time, e.events, e.reason,"
+        " EXISTS (SELECT 1 FROM main.meta WHERE key = '" STELE_ERASING_KEY "' || e.id) FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id WHERE t.task_id = ?1");
     if (statement)
         reader_bind_id (statement, 1, id, size);
     int found = reader_step (self, statement);
@@ -26,6 +26,7 @@ stele_reader_erasure (stele_reader_t *self, const char *id, size_t size, stele_e
         erasure->events = sqlite3_column_int64 (statement, 2);
         const char *reason = (const char *) sqlite3_column_text (statement, 3);
         snprintf (erasure->reason, sizeof erasure->reason, "%s", reason? reason: "");
+        erasure->rest = sqlite3_column_int (statement, 4);
     }
     return (int) reader_leave (self, found);
 }

@@ -5,6 +5,7 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include "ledger/erase.h"
 #include "sqlite/reader/reader_internal.h"
 #include "wire/pack.h"
 
@@ -36,7 +37,8 @@ static const char *const s_sql [] = {
         " WHERE retried_at IS NOT NULL AND id > ?1",
     [STELE_STATE_FOLLOWERS] = "SELECT name, 0, 0, name, position AS cursor, updated_at FROM followers WHERE ?1 >= 0",
     [STELE_STATE_LOSSES] = "SELECT id, 0, 0, id, time, ledger_id, first, last, rejected, evidence FROM losses WHERE id > ?1",
-    [STELE_STATE_NOTES] = "SELECT key, 0, 0, key, value FROM meta WHERE key != 'ledger_id' AND ?1 >= 0"
+    [STELE_STATE_NOTES] = "SELECT key, 0, 0, key, value FROM meta WHERE key != 'ledger_id'"
+        " AND key NOT GLOB '" STELE_ERASING_KEY "*' AND ?1 >= 0"
         " UNION ALL SELECT key, 0, 0, key, NULL FROM (SELECT 'suspended' AS key UNION ALL SELECT 'recovered') n"
         " WHERE NOT EXISTS (SELECT 1 FROM meta m WHERE m.key = n.key)"
 };

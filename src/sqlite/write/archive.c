@@ -108,6 +108,8 @@ stele_ledger_archives_open (stele_ledger_t *self, stele_refusal_t *refusal)
     if (code == 0)
         code = stele_ledger_scrub_needed (self);
     if (code == 0)
+        code = stele_ledger_erase_needed (self);
+    if (code == 0)
         return 0;
     code = stele_ledger_fail (self, code);
     return stele_refuse (refusal, code, "ledger", "%s: %s", stele_place_path (self->place), self->error);

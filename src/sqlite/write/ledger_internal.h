@@ -13,6 +13,8 @@
     archive.c    replace tasks by stubs, bring them back from their archives
     compact.c    give free pages back
     erase.c      erase the contents of a task
+    erase_rest.c continue that in steps, if it has very many outputs
+    erase_rows.c the rows of events (called by both)
     settle.c     write to their tables what rows of commits hold
     scrub.c      remove what archives and the log still have of an erased task
     producers.c  producers, fences, refused events, interruptions
@@ -34,6 +36,7 @@
 #include "sqlite/reader/reader_over.h"
 #include "sqlite/sql/codes.h"
 #include "sqlite/sql/id_codec.h"
+#include "ledger/erase.h"
 #include "ledger/ledger.h"
 #include "sqlite/sql/sql.h"
 #include "sqlite/write/task_cache.h"
@@ -229,6 +232,10 @@ struct stele_ledger {
     int64_t scrub_delay_ms;         // After the last try, 0: it did not fail
     int64_t scrub_since_ms;         // Monotonic: when it first failed
     char scrub_error [500];         // Of the first file that could not be scrubbed
+    bool erasing;                   // Outputs of erased tasks are still there
+    int64_t erasing_ms;             // Monotonic: the next of them not before that
+    int64_t erasing_since_ms;       // Monotonic: since when they cannot be erased, 0: they can
+    char erasing_error [500];       // Why
 #define STELE_STATEMENT_MEMBER(name, text) sqlite3_stmt *name;
     struct { STELE_LEDGER_STATEMENTS (STELE_STATEMENT_MEMBER) } sql;
 #undef STELE_STATEMENT_MEMBER
@@ -341,6 +348,18 @@ int
 //  At a start: whether there are erased tasks. Sets self->scrub; returns 0 or a code.
 int
     stele_ledger_scrub_needed (stele_ledger_t *self);
+
+//  In the open batch: the outputs of that task will be erased in steps, from its last one on. Returns 0 or a storage error.
+int
+    stele_ledger_erase_later (stele_ledger_t *self, int64_t task);
+
+//  In the open batch: erase what such a task still has. Returns 0 or a storage error.
+int
+    stele_ledger_erase_rest (stele_ledger_t *self, int64_t task, stele_leaf_fn *fn, void *arg);
+
+//  At a start: whether there are such outputs. Sets self->erasing; returns 0 or a code.
+int
+    stele_ledger_erase_needed (stele_ledger_t *self);
 
 //  Append an event by its subject. Return as stele_ledger_append does.
 int

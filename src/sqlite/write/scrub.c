@@ -168,7 +168,9 @@ int
 stele_ledger_scrub_step (stele_ledger_t *self)
 {
     int64_t now_ms = stele_clock_steady_ms ();
-    if (!self->scrub || now_ms < self->scrub_ms)
+    //  What is still to be erased would be in the log again
+    bool erasing = self->erasing && self->erasing_since_ms == 0;
+    if (!self->scrub || erasing || now_ms < self->scrub_ms)
         return 0;
     int code = stele_ledger_scrub (self, false);
     self->scrub = code != 0;
@@ -183,7 +185,9 @@ stele_ledger_scrub_step (stele_ledger_t *self)
 const char *
 stele_ledger_scrub_error (const stele_ledger_t *self, int64_t *since_ms)
 {
-    *since_ms = self->scrub_since_ms;
-    bool failing = self->scrub_delay_ms && stele_clock_steady_ms () - self->scrub_since_ms >= REPORTED_MS;
-    return failing? self->scrub_error: NULL;
+    int64_t before_ms = stele_clock_steady_ms () - REPORTED_MS;
+    *since_ms = self->erasing_since_ms? self->erasing_since_ms: self->scrub_since_ms;
+    if (self->erasing_since_ms && self->erasing_since_ms <= before_ms)
+        return self->erasing_error;
+    return self->scrub_delay_ms && *since_ms <= before_ms? self->scrub_error: NULL;
 }

@@ -10,6 +10,7 @@
 #include "cli/shared/cli.h"
 #include "cli/terminal/message.h"
 #include "ledger/compact.h"
+#include "proof/erased.h"
 
 static void
 s_print (const char *path, int64_t before, int64_t after, void *arg)
@@ -38,7 +39,9 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
         return EX_NOINPUT;
     }
     stele_ledger_t *ledger = stele_ledger_open (path, STELE_CHECK_NONE, &refusal);
-    int code = ledger? stele_ledger_compact (ledger, s_print, self, &refusal): refusal.code;
+    int code = ledger? stele_erased_finish (ledger, &refusal): refusal.code;
+    if (code == 0)
+        code = stele_ledger_compact (ledger, s_print, self, &refusal);
     stele_ledger_close (&ledger);
     if (code == 0)
         return EX_OK;

@@ -5,11 +5,13 @@
     file, You can obtain one at https://mozilla.org/MPL/2.0/.
 */
 
+#include <unistd.h>
 #include "cli/shared/ask.h"
 #include "cli/terminal/message.h"
 #include "cli/view/page.h"
 
 #define ERASE_TIMEOUT_MS 600000     // Of a task with a million events
+#define WAIT_US 100000
 
 typedef struct {
     const char *reason;
@@ -20,6 +22,27 @@ static const cli_option_t s_options [] = {
         offsetof (args_t, reason), 0, NULL },
     CLI_OPTIONS_END
 };
+
+//  The contents of very many outputs go in steps, after the answer
+static int
+s_wait (cli_t *self, const char *id)
+{
+    bool erasing = true;
+    while (erasing) {
+        usleep (WAIT_US);
+        json_t *request = cli_request ("task.get");
+        cli_request_id (request, "task_id", id);
+        json_t *answer = cli_ask (self, request);
+        if (!answer) {
+            cli_warn ("the task is erased, but the contents of some outputs are still there: the broker removes them. 'stele get' has "
+                "\"erasing\" as long as it does");
+            return self->status;
+        }
+        erasing = json_is_true (json_object_get (json_object_get (answer, "erased"), "erasing"));
+        json_decref (answer);
+    }
+    return EX_OK;
+}
 
 static int
 s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
@@ -35,16 +58,19 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
         return self->status;
     if (self->json)
         cli_print_answer (self);
-    else {
+    bool erasing = json_is_true (json_object_get (answer, "erasing"));
+    int status = erasing? s_wait (self, operands->items [0]): EX_OK;
+    if (!self->json) {
         json_object_del (answer, "ok");
         json_object_del (answer, "position");
+        json_object_del (answer, "erasing");
         cli_page_members (self, answer);
         cli_flush_stdout ();
         cli_warn ("copies that the broker does not reach still have the contents: segments and snapshots of the repository of "
             "backups that were made before (doc/SECURITY.md has how they go), exports, and what subscribers and pipelines have stored");
     }
     json_decref (answer);
-    return EX_OK;
+    return status;
 }
 
 const cli_command_t cli_cmd_erase = {
