@@ -112,8 +112,10 @@ stele_shared_log_connect (stele_shared_log_t *self)
     *self->error = 0;
     int rc = stele_postgres_connect (self->postgres);
     if (rc == 1) {
-        //  Another session: the lock is not held any more, and it has to listen again
+        //  Another session: the lock is not held any more, and it has to listen again. It may be that of another server,
+        //  of which nothing is known to be safe yet: a primary that was replaced, and came back.
         self->listening = false;
+        self->safe = 0;
         stele_shared_log_deposed (self);
     }
     if (rc >= 0)
@@ -251,8 +253,10 @@ stele_shared_log_read (stele_shared_log_t *self, stele_batch_end_t *end, int64_t
     stele_shared_log_fn *fn, void *arg, stele_refusal_t *refusal)
 {
     int code = 0;
+    *self->error = 0;
     while (code == 0 && end->number < upto) {
-        if (stele_shared_log_connect (self))
+        //  'upto' is safe on this server, perhaps not on the one of another connection
+        if (!stele_postgres_connected (self->postgres) || stele_shared_log_settle (self))
             return STELE_EUNAVAILABLE;
         stele_parameters_t parameters = { 0 };
         stele_parameters_text (&parameters, self->ledger_id);

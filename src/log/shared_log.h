@@ -155,7 +155,7 @@ const char *
 /*  Call fn for each batch after *end, up to number 'upto', and move *end. Each is checked against the chain first.
     fn returns 0, or a code that ends the reading and is returned: then *end is before that batch. Returns 0;
     STELE_EUNAVAILABLE; as stele_batch_check, with a refusal; STELE_EBEHIND with a refusal: the log begins after
-    *end, since older batches were removed.                                  */
+    *end, since older batches were removed. Does not connect: what is safe on one server may not be on another. */
 typedef int (stele_shared_log_fn) (const stele_batch_t *batch, void *arg);
 int
     stele_shared_log_read (stele_shared_log_t *self, stele_batch_end_t *end, int64_t upto,

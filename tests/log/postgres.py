@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 
@@ -92,9 +93,12 @@ class Server:
         self.process = harness.Process(unprivileged() + [os.path.join(folder_of_programs(), "postgres"), "-D", self.data])
         self.process.wait_line("ready to accept")
 
+    def psql(self, statement):
+        return [os.path.join(folder_of_programs(), "psql"), "-XAtq", "-h", self.folder, "-U", "postgres", "-d", "postgres",
+                "-v", "ON_ERROR_STOP=1", "-c", statement]
+
     def sql(self, statement):
-        return run(self.folder, "psql", "-XAtq", "-h", self.folder, "-U", "postgres", "-d", "postgres",
-                   "-v", "ON_ERROR_STOP=1", "-c", statement)
+        return run(self.folder, *self.psql(statement))
 
     def processes(self):
         with open("/proc/%d/task/%d/children" % (self.process.child.pid, self.process.child.pid)) as file:
@@ -163,6 +167,7 @@ class Proxy:
         self.answers = threading.Event()    # Cleared: bytes of the server are held back
         self.answers.set()
         self.held = threading.Event()       # Some were
+        self.pause_s = 0                    # Before bytes of the server are passed on
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
         self.peers, self.threads = [], []
         self.listener = socket.socket(socket.AF_UNIX)
@@ -199,6 +204,8 @@ class Proxy:
                 if from_server and not self.answers.is_set():
                     self.held.set()
                     self.answers.wait()
+                if from_server and self.pause_s:
+                    time.sleep(self.pause_s)
                 target.sendall(data)
         except OSError:
             pass
