@@ -167,7 +167,7 @@ class Proxy:
         self.answers = threading.Event()    # Cleared: bytes of the server are held back
         self.answers.set()
         self.held = threading.Event()       # Some were
-        self.pause_s = 0                    # Before bytes of the server are passed on
+        self.pause_s = 0                    # After each 64 KiB of the server
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
         self.peers, self.threads = [], []
         self.listener = socket.socket(socket.AF_UNIX)
@@ -193,6 +193,7 @@ class Proxy:
                 self.threads[-1].start()
 
     def _pass(self, source, target, from_server):
+        passed = 0
         try:
             while True:
                 data = source.recv(65536)
@@ -204,9 +205,11 @@ class Proxy:
                 if from_server and not self.answers.is_set():
                     self.held.set()
                     self.answers.wait()
-                if from_server and self.pause_s:
-                    time.sleep(self.pause_s)
                 target.sendall(data)
+                passed += len(data)
+                if from_server and self.pause_s and passed >= 65536:
+                    passed = 0
+                    time.sleep(self.pause_s)
         except OSError:
             pass
         for peer in (source, target):
