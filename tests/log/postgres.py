@@ -169,6 +169,7 @@ class Proxy:
         self.held = threading.Event()       # Some were
         self.pause_s = 0                    # After each 64 KiB of the server
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
+        self.lock = threading.Lock()        # Of both lists
         self.peers, self.threads = [], []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
@@ -187,10 +188,11 @@ class Proxy:
                 return
             server = socket.socket(socket.AF_UNIX)
             server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
-            self.peers += [client, server]
-            for arguments in ((client, server, False), (server, client, True)):
-                self.threads.append(threading.Thread(target=self._pass, args=arguments, daemon=True))
-                self.threads[-1].start()
+            with self.lock:
+                self.peers += [client, server]
+                for arguments in ((client, server, False), (server, client, True)):
+                    self.threads.append(threading.Thread(target=self._pass, args=arguments, daemon=True))
+                    self.threads[-1].start()
 
     def _pass(self, source, target, from_server):
         passed = 0
@@ -219,19 +221,21 @@ class Proxy:
                 pass
 
     def cut(self):
-        """End all connections; what is held back is lost."""
-        for peer in self.peers:
-            try:
-                peer.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.answers.set()
-        for thread in self.threads:
+        """End all connections; what is held back is lost. A client may be back before this returns."""
+        with self.lock:
+            peers, self.peers = self.peers, []
+            threads, self.threads = self.threads, []
+            for peer in peers:
+                try:
+                    peer.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            self.held.clear()
+            self.answers.set()
+        for thread in threads:
             thread.join(harness.PATIENCE)
-        for peer in self.peers:
+        for peer in peers:
             peer.close()
-        self.peers, self.threads = [], []
-        self.held.clear()
 
     def close(self):
         if self.listener.fileno() < 0:
