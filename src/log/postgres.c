@@ -25,7 +25,7 @@ struct stele_postgres {
     PGconn *connection;             // NULL: none
     char *conninfo, *application;
     int64_t timeout_ms;
-    int64_t sent_ms;                // Steady clock: the statement that runs was sent
+    int64_t sent_ms;                // Steady clock: the statement that runs was sent, or bytes of it or of its answer went on
     bool warned;                    // The server sent a warning since then
     const stele_statement_t *prepared [STATEMENTS];
     size_t prepared_count;
@@ -228,8 +228,12 @@ s_wait (stele_postgres_t *self, int64_t until_ms)
             return 0;
         int64_t left_ms = (until_ms < end_ms? until_ms: end_ms) - now_ms;
         struct pollfd item = { PQsocket (self->connection), (short) (POLLIN | (unsent? POLLOUT: 0)), 0 };
-        if (poll (&item, 1, (int) (left_ms < 60000? left_ms: 60000)) < 0 && errno != EINTR)
+        int ready = poll (&item, 1, (int) (left_ms < 60000? left_ms: 60000));
+        if (ready < 0 && errno != EINTR)
             return s_fail (self, strerror (errno));
+        //  A large batch takes long over a slow connection, which is none that stands still
+        if (ready > 0)
+            self->sent_ms = stele_clock_steady_ms ();
     }
 }
 

@@ -76,7 +76,7 @@ bool
     stele_postgres_prepare (stele_postgres_t *self, const stele_statement_t *statement);
 
 /*  The same in two steps: false is an error of sending. _result returns 1 with the result, 0: it did not come within wait_ms,
-    or STELE_EUNAVAILABLE: an error, a time-out since it was sent, or a warning of the server meanwhile. All three drop the
+    or STELE_EUNAVAILABLE: an error, a time-out without a byte of it, or a warning of the server meanwhile. All three drop the
     connection.                                                              */
 bool
     stele_postgres_send (stele_postgres_t *self, const stele_statement_t *statement, const stele_parameters_t *parameters);

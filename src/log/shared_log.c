@@ -112,8 +112,10 @@ stele_shared_log_connect (stele_shared_log_t *self)
     *self->error = 0;
     int rc = stele_postgres_connect (self->postgres);
     if (rc == 1) {
-        //  Another session: the lock is not held any more, and it has to listen again
+        //  Another session: the lock is not held any more, and it has to listen again. It may be that of another server,
+        //  of which nothing is known to be safe yet: a primary that was replaced, and came back.
         self->listening = false;
+        self->safe = 0;
         stele_shared_log_deposed (self);
     }
     if (rc >= 0)
@@ -282,6 +284,7 @@ stele_shared_log_read (stele_shared_log_t *self, stele_batch_end_t *end, int64_t
     stele_shared_log_fn *fn, void *arg, stele_refusal_t *refusal)
 {
     int code = 0;
+    *self->error = 0;
     while (code == 0 && end->number < upto) {
         stele_log_page_t *page = NULL;
         stele_batch_t batch;

@@ -100,18 +100,21 @@ int
 stele_shared_log_make_room (stele_shared_log_t *self, int64_t number)
 {
     int64_t wanted = number / STELE_LOG_PARTITION + AHEAD;
-    char table [64], statements [400];
+    char table [64], statements [800];
     if (stele_shared_log_has_room (self, number))
         return 0;
     stele_shared_log_table_name (self->ledger_id, table, sizeof table);
     if (self->partition < number / STELE_LOG_PARTITION)
         self->partition = number / STELE_LOG_PARTITION;
     for (; self->partition < wanted; self->partition++) {
-        //  A later append is synchronous, and makes it durable too
+        char part [96];
+        snprintf (part, sizeof part, "%s_%" PRId64, table, self->partition);
+        //  A later append is synchronous, and makes it durable too. To attach does not wait for those who read the log, such as
+        //  pg_dump, as CREATE TABLE ... PARTITION OF does.
         snprintf (statements, sizeof statements, "SELECT set_config ('synchronous_commit', 'off', true); "
-            "CREATE TABLE IF NOT EXISTS %s_%" PRId64 " PARTITION OF %s FOR VALUES FROM (%" PRId64 ") TO (%" PRId64 ")",
-            table, self->partition, table, self->partition * STELE_LOG_PARTITION,
-            (self->partition + 1) * STELE_LOG_PARTITION);
+            "DO $$ BEGIN IF to_regclass ('%s') IS NULL THEN CREATE TABLE %s (LIKE %s INCLUDING STORAGE); "
+            "ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%" PRId64 ") TO (%" PRId64 "); END IF; END $$",
+            part, part, table, table, part, self->partition * STELE_LOG_PARTITION, (self->partition + 1) * STELE_LOG_PARTITION);
         if (!stele_postgres_run_all (self->postgres, statements))
             return STELE_EUNAVAILABLE;
     }

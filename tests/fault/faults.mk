@@ -35,6 +35,12 @@ fault_tests += tests/fault/test_relay.py
 endif
 EXTRA_DIST += tests/fault/test_relay.py
 
+# A node of a shared log
+if WITH_POSTGRESQL
+fault_tests += tests/fault/test_late_append.py
+endif
+EXTRA_DIST += tests/fault/test_late_append.py
+
 check_PROGRAMS += tests/fault/spooler
 tests_fault_spooler_SOURCES = tests/fault/spooler.c
 tests_fault_spooler_LDADD = libstele.la

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 
@@ -92,9 +93,12 @@ class Server:
         self.process = harness.Process(unprivileged() + [os.path.join(folder_of_programs(), "postgres"), "-D", self.data])
         self.process.wait_line("ready to accept")
 
+    def psql(self, statement):
+        return [os.path.join(folder_of_programs(), "psql"), "-XAtq", "-h", self.folder, "-U", "postgres", "-d", "postgres",
+                "-v", "ON_ERROR_STOP=1", "-c", statement]
+
     def sql(self, statement):
-        return run(self.folder, "psql", "-XAtq", "-h", self.folder, "-U", "postgres", "-d", "postgres",
-                   "-v", "ON_ERROR_STOP=1", "-c", statement)
+        return run(self.folder, *self.psql(statement))
 
     def processes(self):
         with open("/proc/%d/task/%d/children" % (self.process.child.pid, self.process.child.pid)) as file:
@@ -163,8 +167,10 @@ class Proxy:
         self.answers = threading.Event()    # Cleared: bytes of the server are held back
         self.answers.set()
         self.held = threading.Event()       # Some were
+        self.pause_s = 0                    # After each 64 KiB of the server
         self.hold_from = None               # As soon as a client sends these bytes, such as the name of a statement
-        self.peers, self.threads, self.lock = [], [], threading.Lock()
+        self.lock = threading.Lock()        # Of both lists
+        self.peers, self.threads = [], []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
         self.listener.listen()
@@ -181,16 +187,20 @@ class Proxy:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
-            threads = [threading.Thread(target=self._pass, args=arguments, daemon=True)
-                       for arguments in ((client, server, False), (server, client, True))]
+            try:
+                server.connect(os.path.join(self.server.folder, ".s.PGSQL.5432"))
+            except OSError:                 # It is not there: the client loses its connection, as without a proxy
+                client.close()
+                server.close()
+                continue
             with self.lock:
                 self.peers += [client, server]
-                self.threads += threads
-            for thread in threads:
-                thread.start()
+                for arguments in ((client, server, False), (server, client, True)):
+                    self.threads.append(threading.Thread(target=self._pass, args=arguments, daemon=True))
+                    self.threads[-1].start()
 
     def _pass(self, source, target, from_server):
+        passed = 0
         try:
             while True:
                 data = source.recv(65536)
@@ -203,6 +213,10 @@ class Proxy:
                     self.held.set()
                     self.answers.wait()
                 target.sendall(data)
+                passed += len(data)
+                if from_server and self.pause_s and passed >= 65536:
+                    passed = 0
+                    time.sleep(self.pause_s)
         except OSError:
             pass
         for peer in (source, target):
@@ -212,23 +226,21 @@ class Proxy:
                 pass
 
     def cut(self):
-        """End all connections; what is held back is lost."""
-        #   A client may connect again meanwhile
+        """End all connections; what is held back is lost. A client may be back before this returns."""
         with self.lock:
-            peers, threads = self.peers, self.threads
-            self.peers, self.threads = [], []
-        for peer in peers:
-            try:
-                peer.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.answers.set()
+            peers, self.peers = self.peers, []
+            threads, self.threads = self.threads, []
+            for peer in peers:
+                try:
+                    peer.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            self.held.clear()
+            self.answers.set()
         for thread in threads:
-            if thread.ident:
-                thread.join(harness.PATIENCE)
+            thread.join(harness.PATIENCE)
         for peer in peers:
             peer.close()
-        self.held.clear()
 
     def close(self):
         if self.listener.fileno() < 0:

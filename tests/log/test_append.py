@@ -9,6 +9,7 @@ import unittest
 
 import harness
 import nodes
+import postgres
 
 
 class Append(nodes.Case):
@@ -90,6 +91,19 @@ class Append(nodes.Case):
         self.assertEqual(writer.ask("lead"), "leads 2 99998 0")
         for number in (99999, 100000):
             self.assertEqual(writer.ask("append 1 10"), "durable %d 2" % number)
+
+    def test_partitions_are_made_while_the_log_is_read(self):
+        writer = self.node("a")
+        self.assertEqual(writer.ask("create %s 0" % self.ledger), "ok")
+        #   As pg_dump does it, for as long as it takes
+        sleeps = "pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        dump = harness.Process(postgres.unprivileged() + self.pair.primary.psql("SELECT count(*), pg_sleep(600) FROM stele_log"))
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT " + sleeps), "the query")
+        self.addCleanup(dump.wait)
+        self.addCleanup(self.pair.primary.sql, "SELECT pg_terminate_backend(pid) FROM (SELECT %s) AS sleeping" % sleeps)
+        self.assertEqual(writer.ask("lead"), "leads 1 0 0")
+        self.assertEqual(self.partitions(), [0, 1])
+        self.assertEqual(writer.ask("append 1 10"), "durable 1 1")
 
     def test_log_of_another_ledger_is_refused(self):
         self.writer()

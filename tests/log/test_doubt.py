@@ -150,6 +150,13 @@ class Connection(nodes.Case):
         self.assertRegex(self.cut_writer.answer(), "^unavailable ")
         self.assertRegex(self.cut_writer.ask("lead"), "^leads [23] 0 0")
 
+    def test_batch_that_takes_longer_than_the_time_out_over_a_slow_connection_is_read(self):
+        self.assertEqual(self.cut_writer.ask("append 1 3000000"), "durable 1 1")
+        reader = self.reader(url=self.cutter.url(), timeout=SHORT)
+        #   64 KiB at a time
+        self.cutter.pause_s = 0.1
+        self.assertEqual(reader.read(1), ([(1, 1, 1, 1, 3000000)], "end 1"))
+
     def test_idle_connection_that_was_cut_is_replaced(self):
         reader = self.reader(url=self.cutter.url())
         self.cutter.cut()

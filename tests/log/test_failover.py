@@ -50,6 +50,44 @@ class Failover(nodes.Case):
         self.assertEqual([batch[0] for batch in batches], list(range(1, int(words[2]) + 1)))
         self.assertEqual(end, "end " + words[2])
 
+    def test_primary_that_comes_back_as_it_was_shows_readers_nothing_that_no_standby_had(self):
+        #   The last batch is on the primary alone
+        writer, reader = self.writer(url=self.url()), self.reader(url=self.url())
+        self.assertEqual(writer.ask("append 1 10"), "durable 1 1")
+        self.assertEqual(writer.ask("announce"), "ok")
+        self.assertEqual(reader.ask("await 1"), "1")
+        self.assertEqual(reader.read(1)[1], "end 1")
+        self.pair.standby.stop()
+        self.assertEqual(writer.ask("send 1 20"), "sent 2")
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1",
+                           "an append that waits for the standby")
+        writer.kill()
+        old = self.pair.primary
+        old.kill()
+        self.pair.standby.start()
+        self.pair.promote()
+        other = self.node("b", url=self.pair.primary.url(), unreplicated=True)
+        self.assertRegex(harness.wait_until(lambda: other.ask("lead"), "the lead"), "^leads 2 1 1")
+        for number in (2, 3):
+            self.assertEqual(other.ask("append 1 30"), "durable %d 2" % number)
+        self.assertEqual(other.ask("announce"), "ok")
+        harness.wait_until(lambda: not reader.ask("head").startswith("unavailable"), "the new primary")
+        self.assertEqual(reader.ask("await 3"), "3")
+        #   The old one comes back as it was, and the reader meets it first
+        old.start()
+        self.pair.primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'steled r'")
+        for _ in range(2):
+            batches, end = reader.read(3)
+            self.assertEqual(batches, [])
+            self.assertRegex(end, "^unavailable ")
+        self.assertEqual(reader.head()["number"], 2)
+        self.assertEqual(reader.ask("safe"), "1")
+        #   It ends, and the reader continues with what is in the log
+        old.stop()
+        harness.wait_until(lambda: reader.ask("head").split()[2:3] == ["3"], "the new primary")
+        self.assertEqual(reader.ask("safe"), "3")
+        self.assertEqual([batch[4] for batch in reader.read(3)[0]], [30, 30])
+
     def test_control_without_synchronous_commits_is_caught_by_the_hashes(self):
         writer = self.writer(url=self.url("options='-c synchronous_commit=local'"), unreplicated=True)
         for number in (1, 2):

@@ -178,6 +178,36 @@ class Primary(Loaded):
         brokers = dict(brokers, c=self.broker("c", url=url))
         self.assert_acked(brokers, publishers)
 
+    def test_primary_that_comes_back_as_it_was_ends_no_node(self):
+        settings = {"url": self.url(), "shared_log_unreplicated": "yes", "shared_log_timeout": 2000}
+        writer = self.broker("a", **settings)
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        position = self.publish(producer)
+        #   The old primary alone has the last batch. The other one has it as well, in another epoch
+        self.pair.standby.stop()
+        producer.send_events([{"type": "task.updated", "task_id": "t1", "model": "m"}])
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                                                         " AND query LIKE '%INSERT INTO stele_log%'") == "1",
+                           "an append that waits for the standby")
+        old = self.pair.primary
+        old.kill()
+        self.pair.standby.start()
+        self.pair.promote()
+        self.assertEqual(producer.settle(), position + 1)
+        follower = self.broker("b", **settings)
+        self.await_position(follower, position + 1)
+        #   The old primary comes back as it was, and the follower meets it first
+        old.start()
+        end = "SELECT number, safe FROM stele_heads"
+        number, safe = [int(value) for value in old.sql(end).split("|")]
+        self.assertEqual((safe, self.pair.primary.sql(end).split("|")[0]), (number - 1, str(number)))
+        self.pair.primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'steled b'")
+        follower.wait_line("PostgreSQL did not answer within the time-out")
+        old.kill()
+        self.await_position(follower, self.publish(producer))
+        self.assertEqual(self.events(follower), self.events(writer))
+        self.assert_equal(writer, follower)
+
     def test_control_without_synchronous_commits_is_caught_by_every_node(self):
         url = self.url("options='-c synchronous_commit=local'")
         brokers = {name: self.broker(name, url=url, shared_log_unreplicated="yes", shared_log_timeout=2000) for name in "ab"}

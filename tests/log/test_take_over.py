@@ -7,6 +7,7 @@
 import os
 import random
 import signal
+import time
 
 import harness
 import test_nodes
@@ -192,6 +193,26 @@ class Hangs(test_nodes.Brokers):
         self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
 
 
+    def test_lag_of_a_node_that_starts_before_it_is_answered_begins_with_its_start(self):
+        writer, follower = self.broker("a"), self.broker("b", role="follower")
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        self.await_position(follower, self.publish(producer))
+        self.assertEqual(follower.stop(), 0)
+        self.askers.pop(follower.requests)
+        #   It cannot fold the next batch
+        self.publish(producer)
+        self.pair.primary.sql("UPDATE stele_log SET format = 99 WHERE ledger = '%s' AND number = %d" % (
+            producer.welcome["ledger"], self.shared(writer)["number"]))
+        proxy, begun = self.proxy(), time.monotonic()
+        proxy.hold_from = b"head"
+        follower = self.broker("b", url=proxy.url(), role="follower")
+        proxy.answers.set()
+        follower.wait_line("upgrade this node")
+        shared = self.shared(follower)
+        self.assertEqual(shared["lag_batches"], 1)
+        self.assertLessEqual(shared["lag_ms"], 1000 * (time.monotonic() - begun) + 1)
+
+
 class Between(test_nodes.Brokers):
     """The writer loses its connection. While it waits for the answer whether it leads again, another node has led."""
 
@@ -229,6 +250,35 @@ class LedBetween(Between):
         other = self.broker("b")
         self.await_position(other, position + 1)
         self.assert_equal(writer, other)
+
+    def test_writer_in_doubt_believes_no_server_that_is_behind_it(self):
+        proxy, writer, _ = self.lose_connection()
+        proxy.answers.set()
+        self.await_role(writer, "writer")
+        name = "name = '%s'" % self.log
+        known = self.pair.primary.sql("SELECT number FROM stele_heads WHERE " + name)
+        #   The log has the batch, and its answer is lost
+        proxy.held.clear()
+        proxy.hold_from = b"\0append\0"
+        asker = self.clients.asker(writer.requests)
+        asker.send({"op": "publish", "producer": "q", "events": [{"type": "task.updated", "task_id": "t1", "title": "Once"}]})
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT number FROM stele_heads WHERE " + name) != known, "the commit")
+        proxy.hold_from = b"lock\0SELECT"
+        proxy.cut()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        #   What it meets now is as a primary that was replaced before this node led, and came back
+        self.pair.primary.sql("CREATE TABLE kept AS SELECT * FROM stele_heads WHERE " + name)
+        self.pair.primary.sql("UPDATE stele_heads SET epoch = epoch - 1, number = number - 1, safe = number - 1, instance = 'x',"
+                              " locked = false, seen = now() WHERE " + name)
+        proxy.answers.set()
+        harness.wait_until(lambda: "was another server promoted?" in (self.ask(writer, "stats")["ingest"]["trouble"] or ""), "trouble")
+        self.assertTrue(self.shared(writer)["in_doubt"])
+        #   Then the other one again
+        self.pair.primary.sql("UPDATE stele_heads h SET epoch = kept.epoch, number = kept.number, safe = kept.safe, instance = kept.instance"
+                              " FROM kept WHERE h.name = kept.name; DROP TABLE kept")
+        answer = asker.receive()
+        self.assertEqual((answer["ok"], answer.get("accepted")), (True, 1), answer)
+        self.assertEqual([event["position"] for event in self.events(writer) if event.get("title") == "Once"], [answer["position"]])
 
     def test_what_a_batch_in_doubt_teaches_is_not_rolled_back_with_it(self):
         words = ["%x" % (number * number) for number in range(1000, 1500)]

@@ -44,7 +44,7 @@
     X ("shared-log", shared_log, TEXT, "none", "URL", FILE, "Share one log with other nodes, each with a ledger of its own: postgres:CONNINFO, with a connection string of PostgreSQL; or none.") \
     X ("shared-log-name", shared_log_name, TEXT, "stele", "NAME", FILE, "Name of the log in that database: one per ledger.") \
     X ("shared-log-lease", shared_log_lease_ms, COUNT, "3000", "MILLISECONDS", FILE, "Let another node lead when the one that writes has given no sign of life for this long.") \
-    X ("shared-log-timeout", shared_log_timeout_ms, COUNT, "10000", "MILLISECONDS", FILE, "Longest wait for an answer of PostgreSQL. After it, an append is in doubt: acks are held back until PostgreSQL answers.") \
+    X ("shared-log-timeout", shared_log_timeout_ms, COUNT, "10000", "MILLISECONDS", FILE, "Longest wait for PostgreSQL, without a byte of its answer. After it, an append is in doubt: acks are held back until PostgreSQL answers.") \
     X ("shared-log-unreplicated", shared_log_unreplicated, FLAG, "no", NULL, FILE, "Lead although commits of PostgreSQL do not wait for a standby: acks then hold only as long as its primary.") \
     X ("node", node, OPTIONAL, "", "NAME", FILE, "Name of this node, different from those of all other nodes of the log; the host name if not set.") \
     X ("role", role, WORD, "auto", "auto|follower", FILE, "auto: lead if no other node does. follower: never lead.") \

@@ -331,6 +331,12 @@ stele_lead_resolve (stele_writer_t *writer)
     int leads = result.code;
     if (leads < 0)
         return s_unavailable (writer);
+    //  Who leads after this node has a higher epoch. A primary that was replaced, and came back, knows nothing of the batch
+    if (leads == 0 && head.end.epoch <= self->end.epoch) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log of this PostgreSQL ends before that of this "
+            "node: was another server promoted?");
+        return STELE_EUNAVAILABLE;
+    }
     bool last = s_is_end (&head.end, self->batch.number, self->batch.hash);
     int has = last? 1: result.has;
     if (has == STELE_EUNAVAILABLE)

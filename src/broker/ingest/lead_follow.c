@@ -174,6 +174,9 @@ s_compare (stele_writer_t *writer, const stele_log_head_t *head, bool complete)
         return 0;
     if (!ahead && (self->end.number < head->end.number || memcmp (self->end.hash, head->end.hash, STELE_BATCH_HASH) == 0))
         return 0;
+    //  A primary that was replaced, and came back, may end with a batch that no standby had
+    if (!ahead && !complete && head->safe < head->end.number)
+        return 0;
     snprintf (writer->error_text, sizeof writer->error_text, "shared log: the log and the ledger of this node have diverged: the log "
         "ends with batch %" PRId64 ", the ledger has batch %" PRId64 "%s. The log lost batches that were acked: restore it, or "
         "start this node from a snapshot", head->end.number, self->end.number, ahead? "": " with another hash");

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include "fault/fault.h"
 #include "sqlite/write/ledger_internal.h"
 
 //  Rows of meta: 'suspended' is the start of the current period (if there was no room for the row, the
@@ -135,7 +136,9 @@ stele_ledger_settle_suspended (stele_ledger_t *self, int64_t since)
 int
 stele_ledger_flush (stele_ledger_t *self)
 {
-    int code = stele_task_cache_flush (self->tasks);
+    int code = STELE_FAULT_CODE (flush_before);
+    if (code == 0)
+        code = stele_task_cache_flush (self->tasks);
     return code? stele_ledger_fail (self, code): 0;
 }
 
