@@ -291,6 +291,16 @@ class Proof(harness.BrokerTest):
         self.assertIn("these events are missing", fault["text"])
         self.assertEqual((fault["position"], fault["last"]), (1, int(self.note()[1])))
 
+    def test_repository_without_segments_or_notes_says_that_nothing_was_verified(self):
+        bare = os.path.join(self.folder, "bare")
+        shutil.copytree(self.repository, bare)
+        for name in ("segments", "checkpoints"):
+            shutil.rmtree(os.path.join(bare, name))
+            os.mkdir(os.path.join(bare, name))
+        out, error = stele("verify", bare)
+        self.assertIn("0 events", out)
+        self.assertIn("nothing was verified, since '%s' has no segments" % bare, error)
+
     def test_note_of_the_repository_waits_for_the_segments(self):
         repository = os.path.join(self.folder, "late")
         notes = os.path.join(repository, "checkpoints")

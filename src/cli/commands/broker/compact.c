@@ -45,7 +45,7 @@ s_run (cli_t *self, void *args, const cli_operands_t *operands)
     stele_ledger_close (&ledger);
     if (code == 0)
         return EX_OK;
-    cli_report ("%s", refusal.message);
+    cli_report ("%s%s", refusal.message, code == STELE_EBUSY? "; stop that broker first": "");
     return code == STELE_EBUSY? EX_TEMPFAIL: code == STELE_ELEDGER || code == STELE_EBEHIND? EX_DATAERR: EX_IOERR;
 }
 

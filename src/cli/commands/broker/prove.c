@@ -139,7 +139,8 @@ s_load_note (prove_t *self, const char *path)
         cli_history_notes (&self->history, s_on_note, self, &self->refusal);
     if (code == 0 && self->note.size == 0)
         code = stele_refuse (&self->refusal, STELE_ENOT_FOUND, NULL,
-            "'%.300s' has no checkpoint: its broker needs the setting 'seal'", self->history.path);
+            "'%.300s' has no checkpoint yet: a broker with the setting 'seal' writes one soon after its events; or give one with --note",
+            self->history.path);
     int64_t last = code? 0: cli_history_last (&self->history);
     if (code == 0 && self->note.size > last)
         code = stele_refuse (&self->refusal, STELE_ELEDGER, NULL, "the history ends at position %" PRId64 ", and the checkpoint at %"

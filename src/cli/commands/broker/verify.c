@@ -337,6 +337,9 @@ s_print (const verify_t *self, const char *root)
     if (self->faults)
         return;
     printf ("%s, root %s\n", cli_format_counted (position, "event").text, root);
+    if (position == 0 && self->history.kind == CLI_HISTORY_REPOSITORY)
+        cli_warn ("nothing was verified, since '%.300s' has no segments: restore one of its snapshots, and verify that",
+            self->history.path);
     if (proven)
         printf ("proven up to position %s by %s%s\n", cli_format_count (proven).text,
             cli_format_counted (self->notes, "checkpoint").text, self->signed_notes? ", signed with the key": "");
