@@ -279,11 +279,13 @@ int
 stele_derive_take (stele_derive_t *self, const stele_derive_batch_t *batch, int64_t *position, stele_refusal_t *refusal)
 {
     int code = 0;
-    const derived_set_t *sets = batch->sets;
+    size_t sets = 0;
     for (size_t i = 0; i < batch->count && code == 0; i++) {
-        *position = batch->events [i].position;
-        code = s_take (self, &batch->events [i], sets, refusal);
-        sets += batch->events [i].set_count;
+        const derived_event_t *event = &batch->events [i];
+        *position = event->position;
+        //  NULL if no event of the batch has any
+        code = s_take (self, event, event->set_count? &batch->sets [sets]: NULL, refusal);
+        sets += event->set_count;
     }
     return code;
 }

@@ -320,6 +320,9 @@ class Interruptions(test_nodes.Brokers):
         writer, follower, position = self.start_many(self.proxy(), interrupted="all", lease_ms=3600000)
         follower.kill()
         writer.kill()
+        #   Nobody leads as soon as PostgreSQL has noticed that
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0",
+                           "the end of its session")
         self.askers.clear()
         writer = self.broker("a", batch_events=10, interrupted="all")
         self.assert_interrupted(writer, position)
