@@ -25,7 +25,15 @@ class LateAppend(test_nodes.Brokers):
                                    env=dict(os.environ, STELE_FAULT=fault))
         self.await_role(self.writer_, "writer")
         producer = self.clients.producer(self.writer_.events, "p", lease_ms=3600000)
-        return producer, self.publish(producer)
+        self.await_announced()
+        position = self.publish(producer)
+        self.await_announced()
+        return producer, position
+
+    def await_announced(self):
+        """The next append does not wait for the announcement of the last one, and passes the points as an append does."""
+        harness.wait_until(lambda: self.pair.primary.sql("SELECT safe = number FROM stele_heads WHERE name = '%s'" % self.log) == "t",
+                           "the announcement")
 
     def hold(self):
         """The answer of the next append."""

@@ -8,7 +8,6 @@
 import os
 import shutil
 import signal
-import statistics
 import time
 
 import harness
@@ -51,8 +50,8 @@ class RedisFaults(FaultTest):
             began = time.monotonic()
             peer.publish(metric(self.name("meanwhile"), "n", number))
             seconds.append(time.monotonic() - began)
-        #   A disk may be slow for a moment: an ack that waited for Redis would not be the only one
-        self.assertLess(statistics.median(seconds), bound)
+        #   A disk may be slow for a moment: two of them may take longer
+        self.assertLess(sorted(seconds)[-3], bound)
 
     def assert_right_again(self, bound=BOUND_S):
         seconds = self.wait_redis_right(bound)

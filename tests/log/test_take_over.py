@@ -188,6 +188,7 @@ class Hangs(test_nodes.Brokers):
         writer = self.broker("a", url=proxy.url(), shared_log_timeout=LEASE)
         self.assertEqual(self.events(writer)[-1]["position"], position)
         self.assertIn("has not answered yet", self.shared(writer)["trouble"])
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
         proxy.answers.set()
         self.await_role(writer, "writer")
         self.assertEqual(self.publish(self.clients.producer(writer.events, "p")), position + 1)
@@ -206,6 +207,7 @@ class Hangs(test_nodes.Brokers):
         proxy, begun = self.proxy(), time.monotonic()
         proxy.hold_from = b"head"
         follower = self.broker("b", url=proxy.url(), role="follower")
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
         proxy.answers.set()
         follower.wait_line("upgrade this node")
         shared = self.shared(follower)
