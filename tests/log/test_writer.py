@@ -301,9 +301,14 @@ class Interruptions(test_nodes.Brokers):
         proxy = self.proxy()
         writer, follower, position = self.start_many(proxy)
         new = self.clients.dealer(writer.events, "p")
+        instance = self.ask(writer, "producer.get", producer="p")["producer"]["instance"]
         hello = {"op": "hello", "protocol": 1, "producer": "p", "instance": "new"}
         self.kill_after_two(proxy, writer, follower, lambda: new.send(hello))
         self.assertLess(len([event for event in self.events(follower) if event.get("interrupted")]), 25)
+        #   The old run is fenced by the first of them
+        old = self.clients.dealer(follower.events, "p")
+        old.send(dict(hello, instance=instance))
+        self.assertEqual(old.receive()["code"], "fenced")
         again = self.clients.producer(follower.events, "p", instance="new")
         self.assert_interrupted(follower, position)
         self.assertGreater(self.publish(again), position + 25)
@@ -316,17 +321,45 @@ class Interruptions(test_nodes.Brokers):
         self.assert_interrupted(follower, position)
         self.assertEqual(self.ask(follower, "producer.get", producer="p")["producer"]["status"], "expired")
 
-    def test_rule_all_interrupts_many_tasks_in_several_batches(self):
-        writer, follower, position = self.start_many(self.proxy(), interrupted="all", lease_ms=3600000)
+    def end_all(self):
+        """Of both nodes, with tasks of 'start_many'. Returns the position, and a proxy for the next start."""
+        proxy = self.proxy()
+        writer, follower, position = self.start_many(proxy, interrupted="all", lease_ms=3600000)
         follower.kill()
         writer.kill()
         #   Nobody leads as soon as PostgreSQL has noticed that
         harness.wait_until(lambda: self.pair.primary.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0",
                            "the end of its session")
         self.askers.clear()
+        proxy.held.clear()
+        return position, proxy
+
+    def test_rule_all_interrupts_many_tasks_in_several_batches(self):
+        position, _ = self.end_all()
         writer = self.broker("a", batch_events=10, interrupted="all")
         self.assert_interrupted(writer, position)
         self.assertEqual(self.ask(writer, "stats")["ingest"]["interrupted"], 25)
+
+    def test_rule_all_goes_on_when_the_connection_is_lost_between_its_batches(self):
+        position, proxy = self.end_all()
+        proxy.hold_from = b"\0append\0"
+        writer = self.broker("a", url=proxy.url(), line="", batch_events=10, interrupted="all")
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        proxy.held.clear()
+        proxy.hold_from = b"\0append\0"
+        proxy.answers.set()
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        proxy.cut()
+        writer.wait_line("ready:")
+        self.assert_interrupted(writer, position)
+        self.assertEqual(self.ask(writer, "stats")["ingest"]["interrupted"], 25)
+
+    def test_stop_while_rule_all_waits_for_an_append(self):
+        _, proxy = self.end_all()
+        proxy.hold_from = b"\0append\0"
+        writer = self.broker("a", url=proxy.url(), shared_log_timeout=test_nodes.LEASE, line="", batch_events=10, interrupted="all")
+        self.assertTrue(proxy.held.wait(harness.PATIENCE))
+        self.assertEqual(writer.stop(), 0)
 
     @unittest.skipIf(harness.sanitized(), "a sanitizer has to come before any preloaded library")
     def test_time_in_which_a_node_followed_does_not_extend_leases(self):

@@ -408,6 +408,30 @@ s_loop (stele_ingest_t *self)
 
 //  -- start and stop ---------------------------------------------------------------------
 
+//  The rule 'all', in as many batches as that takes. Returns how many tasks were interrupted, or a code with the refusal: this
+//  start is to end.
+static int64_t
+s_interrupt_all (stele_ingest_t *self, stele_refusal_t *refusal)
+{
+    stele_writer_t *writer = self->writer;
+    int64_t before = writer->counts.interrupted, most = self->settings->batch_events, count = most;
+    STELE_FAULT (interrupt_all_before);
+    while (count == most && !writer->holding && stele_lead_leads (writer->lead)) {
+        count = stele_writer_interrupt_some (writer);
+        if (count < 0)
+            return stele_refuse (refusal, (int) count, "ledger", "%s", stele_ledger_error (writer->ledger));
+        int code = stele_lead_settle (writer, self->pipe, refusal);
+        if (code)
+            return code;
+    }
+    STELE_FAULT (interrupt_all_after);
+    //  The loop resolves a doubt, but interrupts no more: from now on, tasks begin
+    if (writer->holding)
+        stele_log_warning ("not_interrupted", "interrupted = all: the shared log does not answer, so some tasks that ran before this "
+            "start may still be running; restart this node to interrupt them");
+    return writer->counts.interrupted - before;
+}
+
 static int
 s_open (stele_ingest_t *self, stele_refusal_t *refusal)
 {
@@ -436,14 +460,9 @@ s_open (stele_ingest_t *self, stele_refusal_t *refusal)
     int64_t interrupted = 0;
     const stele_lead_t *lead = self->writer->lead;
     if (streq (self->settings->interrupted, "all") && stele_lead_is_cold (lead) && !self->writer->holding)
-        interrupted = stele_writer_interrupt_all (self->writer);
-    stele_lead_serve (self->writer->lead);
-    //  The loop resolves a doubt
-    if (stele_lead_in_doubt (lead))
-        interrupted = 0;
+        interrupted = s_interrupt_all (self, refusal);
     if (interrupted < 0)
-        return stele_refuse (refusal, (int) interrupted, "ledger", "%s",
-            stele_ledger_error (self->writer->ledger));
+        return (int) interrupted;
     self->mailbox = zsock_new (ZMQ_ROUTER);
     self->head = zsock_new (ZMQ_PUB);
     assert (self->mailbox && self->head);

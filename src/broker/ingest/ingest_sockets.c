@@ -339,7 +339,8 @@ stele_ingest_flush_ack (const void *id, size_t size, const stele_roster_entry_t 
     stele_pack_map_begin (self->pack);
     stele_pack_key_string (self->pack, "op", "ack");
     stele_pack_key_integer (self->pack, "sequence", member->durable.sequence);
-    stele_pack_key_integer (self->pack, "position", stele_ledger_last (self->writer->ledger));
+    //  Not what an open batch decides, which is in doubt: its positions may become those of other events
+    stele_pack_key_integer (self->pack, "position", self->writer->open? self->writer->batch_after: stele_ledger_last (self->writer->ledger));
     stele_pack_map_end (self->pack);
     zmq_send (handle, stele_pack_data (self->pack), stele_pack_size (self->pack), ZMQ_DONTWAIT);
     return true;

@@ -32,15 +32,7 @@ stele_lead_new (const stele_settings_t *settings, stele_refusal_t *refusal)
     self->log = log;
     self->job = stele_lead_job_new (log);
     self->append_us = stele_histogram_new ();
-    self->patience_ms = STELE_LEAD_PATIENCE_MS;
     return self;
-}
-
-void
-stele_lead_serve (stele_lead_t *self)
-{
-    if (self)
-        self->patience_ms = STELE_LEAD_PATIENCE_MS;
 }
 
 void
@@ -187,14 +179,14 @@ s_send (stele_writer_t *writer)
     if (stele_lead_job_busy (self->job))
         return s_wait_longer (writer, NO_OUTCOME);
     self->sent_us = stele_clock_steady_us ();
-    if (!stele_shared_log_settled (self->log, self->patience_ms))
+    if (!stele_shared_log_settled (self->log, STELE_LEAD_PATIENCE_MS))
         return s_leave_to_job (writer, false);
     int code = stele_shared_log_send (self->log, &self->batch);
     if (code == 0) {
         s_mark (writer);
         if (self->stored == 0)
             self->stored = stele_ledger_flush (writer->ledger);
-        code = stele_shared_log_poll (self->log, self->patience_ms);
+        code = stele_shared_log_poll (self->log, STELE_LEAD_PATIENCE_MS);
         if (code == 0)
             return s_leave_to_job (writer, true);
     }
@@ -314,6 +306,11 @@ stele_lead_resolve (stele_writer_t *writer)
 {
     stele_lead_t *self = writer->lead;
     stele_job_result_t result;
+    //  This node stops, and does not lead again: its answers hold, and its ledger folds that batch at the next start
+    if (self->resigned && self->ahead) {
+        self->leads = self->takes_over = self->ahead = false;
+        return 1;
+    }
     if (self->takes_over)
         return s_catch_up (writer);
     if (!stele_lead_job_busy (self->job))

@@ -77,9 +77,10 @@ bool
 int
     stele_lead_start (stele_writer_t *writer, zsock_t *pipe, stele_refusal_t *refusal);
 
-/*  The start is over: from now on the actor answers requests, and does not wait long for an append. */
-void
-    stele_lead_serve (stele_lead_t *self);
+/*  At a start: while a batch is in doubt, wait for its end, as long as an append may take. Returns 0, also if it has not ended; or a
+    code with the refusal: storage failed, or the pipe has the command STOP. */
+int
+    stele_lead_settle (stele_writer_t *writer, zsock_t *pipe, stele_refusal_t *refusal);
 
 /*  In the open batch, before its commit: append it. Returns 0; STELE_EUNAVAILABLE: in doubt; a storage error. */
 int

@@ -427,9 +427,9 @@ s_follow (stele_lead_t *self)
         stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
     }
     else
-    //  To connect is for the next look at the head
-    if (stele_shared_log_fd (self->log) >= 0 && !s_read (self, safe) && !*self->trouble)
-        s_note (self);
+    //  To connect is for the next look at the head. A node that has much to read is known, too: the log keeps what it lacks
+    if (stele_shared_log_fd (self->log) >= 0 && (*self->trouble || !s_note (self)))
+        s_read (self, safe);
 }
 
 int

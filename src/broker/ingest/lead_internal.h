@@ -37,7 +37,6 @@ struct stele_lead {
     bool may_lead;                  // It tries to as soon as it has all that is safe
     bool takes_over;                // It leads the log, but not all of it up to 'target' is folded
     stele_log_head_t target;
-    int64_t patience_ms;            // For PostgreSQL, before a thread waits for it: for what a start decides, as long as an append may take
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has
     stele_batch_t batch;            // Of the open batch
     void *frame;                    // Its bytes

@@ -180,7 +180,22 @@ stele_lead_start (stele_writer_t *writer, zsock_t *pipe, stele_refusal_t *refusa
     code = s_catch_up (writer, pipe, head.safe, refusal);
     self->cold = self->leads && (!*head.writer || head.expired || strcmp (head.writer, self->writer_name) == 0);
     self->current_ms = stele_clock_steady_ms ();
-    //  For what the rule for interrupted tasks decides
-    self->patience_ms = writer->settings->shared_log_timeout_ms + STELE_LEAD_PATIENCE_MS;
     return code;
+}
+
+int
+stele_lead_settle (stele_writer_t *writer, zsock_t *pipe, stele_refusal_t *refusal)
+{
+    stele_lead_t *self = writer->lead;
+    if (!self)
+        return 0;
+    int64_t until_ms = stele_clock_steady_ms () + writer->settings->shared_log_timeout_ms + STELE_LEAD_PATIENCE_MS;
+    int ended = s_wait (self, pipe, 0, refusal);
+    while (ended == 0 && writer->holding && stele_clock_steady_ms () < until_ms) {
+        int code = stele_writer_again (writer);
+        if (code && !stele_error_is_transient (code))
+            return stele_refuse (refusal, code, "shared-log", "%s", writer->error_text);
+        ended = s_wait (self, pipe, writer->holding && !stele_lead_has_answer (self)? WAIT_MS: 0, refusal);
+    }
+    return ended;
 }

@@ -155,10 +155,10 @@ int
 int
     stele_writer_expire (stele_writer_t *self);
 
-/*  Interrupt every running task, as the rule 'all' requires at a start, in as many batches as that takes. Returns their
-    number, or a storage error.                                              */
+/*  Interrupt running tasks, as the rule 'all' requires at a start, in a batch, which may be in doubt then. Returns their number, or
+    a storage error. If it is that of 'batch-events', some may be left.      */
 int64_t
-    stele_writer_interrupt_all (stele_writer_t *self);
+    stele_writer_interrupt_some (stele_writer_t *self);
 
 /*  Make the batch durable. Returns 0 (then 'answers' can be sent), or a storage error. */
 int

@@ -214,17 +214,16 @@ s_hello (stele_writer_t *self, const stele_message_t *message)
     }
     if (of_others)
         return of_others;
-    if (strcmp (now->instance, message->instance) != 0) {
-        int fenced = now->id? stele_ledger_fenced (self->ledger, now->id, message->instance): 0;
-        if (fenced < 0)
-            return fenced;
-        if (fenced) {
-            stele_refuse (&refusal, STELE_EFENCED, "instance",
-                "instance %s of producer %s was fenced by a newer one: stop it, or restart it as a new instance",
-                message->instance, message->producer);
-            stele_news_add (self->news, STELE_NEWS_FENCED, message->producer, 1, "%s", refusal.message);
-            return s_answer_error (self, &refusal, 0);
-        }
+    //  Also the present one: the newer one replaces it in several batches, between which the broker may have restarted
+    int fenced = now->id? stele_ledger_fenced (self->ledger, now->id, message->instance): 0;
+    if (fenced < 0)
+        return fenced;
+    if (fenced) {
+        stele_refuse (&refusal, STELE_EFENCED, "instance",
+            "instance %s of producer %s was fenced by a newer one: stop it, or restart it as a new instance",
+            message->instance, message->producer);
+        stele_news_add (self->news, STELE_NEWS_FENCED, message->producer, 1, "%s", refusal.message);
+        return s_answer_error (self, &refusal, 0);
     }
     if (message->acked > now->sequence)
         return s_answer_behind (self, message, now->sequence);
@@ -546,20 +545,16 @@ stele_writer_expire (stele_writer_t *self)
 }
 
 int64_t
-stele_writer_interrupt_all (stele_writer_t *self)
+stele_writer_interrupt_some (stele_writer_t *self)
 {
-    STELE_FAULT (interrupt_all_before);
-    int64_t most = self->settings->batch_events, total = 0, count = most;
-    while (count == most) {
-        int64_t code = stele_writer_begin (self);
-        count = code? code: stele_ledger_interrupt (self->ledger, -1,
-            "interrupted: the broker was restarted (rule: all)", stele_clock_us (), most);
-        code = count < 0? count: stele_writer_commit (self);
-        if (code < 0)
-            return code;
-        self->counts.interrupted += count;
-        total += count;
-    }
-    STELE_FAULT (interrupt_all_after);
-    return total;
+    self->counts_before = self->counts;
+    int64_t count = stele_writer_begin (self);
+    if (count == 0)
+        count = stele_ledger_interrupt (self->ledger, -1, "interrupted: the broker was restarted (rule: all)", stele_clock_us (),
+            self->settings->batch_events);
+    if (count < 0)
+        return count;
+    self->counts.interrupted += count;
+    int code = stele_writer_commit (self);
+    return code && !stele_lead_in_doubt (self->lead)? code: count;
 }
