@@ -192,7 +192,8 @@ s_checkpoint (s_seal_t *self, bool now)
         self->noted_ms = stele_clock_steady_ms ();
     if (rc >= 0 && *self->follower.settings->backup && self->kept_size < s_noted (self))
         rc = s_keep (self, now);
-    bool log = now || !self->logged || stele_clock_steady_ms () - self->logged_ms >= LOGGED_MS;
+    bool ends = now && s_noted (self) >= self->follower.head;
+    bool log = ends || !self->logged || stele_clock_steady_ms () - self->logged_ms >= LOGGED_MS;
     if (rc >= 0 && log && s_noted (self) > self->logged)
         s_log_note (self, stele_sealer_note (self->sealer));
     return rc;

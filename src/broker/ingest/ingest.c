@@ -279,8 +279,11 @@ s_report_scrub (stele_ingest_t *self)
     if (error && !self->scrub_reported)
         stele_log_warning ("erase_failing", "contents of erased tasks are still in a file, retrying: %s", error);
     else
-    if (!error && self->scrub_reported)
+    if (!error && self->scrub_reported) {
+        if (stele_ledger_erase_wait_ms (self->writer->ledger) >= 0)
+            return;                 // The steps go on
         stele_log_info ("erase_failing", "contents of erased tasks are gone from all files");
+    }
     self->scrub_reported = error != NULL;
 }
 

@@ -138,15 +138,17 @@ s_note (s_erase_t *self, const stele_erasure_t *erasure)
     return code;
 }
 
-//  What has to be erased. *outputs: the outputs are too many for this batch. Returns the number of events, or a code.
+//  What has to be erased, without outputs up to 'rest', which are being erased. *outputs: they are too many for this batch.
+//  Returns the number of events, or a code.
 static int64_t
-s_find (s_erase_t *self, bool *outputs)
+s_find (s_erase_t *self, int64_t rest, bool *outputs)
 {
     size_t others = 0;
     int code = stele_task_cache_flush (self->ledger->tasks);
     for (int table = 0; table < STELE_ERASE_TABLES && code == 0; table++) {
         others = self->rows.count;
-        code = stele_erase_rows_find (&self->rows, (stele_erase_table_t) table, self->task);
+        code = stele_erase_rows_find (&self->rows, (stele_erase_table_t) table, self->task,
+            table == STELE_ERASE_OUTPUTS? rest: 0);
     }
     int64_t count = (int64_t) self->rows.count;
     *outputs = self->rows.count - others > STELE_ERASE_STEP;
@@ -156,7 +158,7 @@ s_find (s_erase_t *self, bool *outputs)
 }
 
 static int
-s_change (s_erase_t *self, const char *id, size_t size, const stele_erasure_t *erasure)
+s_change (s_erase_t *self, const char *id, size_t size, const stele_erasure_t *erasure, bool outputs)
 {
     //  What is replaced is overwritten with zeros, in the pages that this transaction changes
     int code = stele_sql_exec (self->ledger->db, "PRAGMA secure_delete = ON");
@@ -167,7 +169,7 @@ s_change (s_erase_t *self, const char *id, size_t size, const stele_erasure_t *e
         code = s_update_derived (self);
     if (code == 0)
         code = s_empty_refused (self, id, size, erasure->time_us);
-    if (code == 0 && erasure->rest)
+    if (code == 0 && outputs)
         code = stele_ledger_erase_later (self->ledger, self->task);
     stele_sql_exec (self->ledger->db, "PRAGMA secure_delete = OFF");
     return code;
@@ -180,10 +182,11 @@ s_erase (s_erase_t *self, const char *id, size_t size, stele_erasure_t *erasure)
     stele_erasure_t before = { .task = self->task };
     int known = s_erased_before (self, &before);
     //  Those of an earlier request count as erased already
-    int code = known > 0? stele_ledger_erase_rest (self->ledger, self->task, self->rows.fn, self->rows.arg): known;
-    int64_t count = code? code: s_find (self, &outputs);
+    int64_t rest = known > 0? stele_ledger_erase_next (self->ledger, self->task): known;
+    int64_t count = rest < 0? rest: s_find (self, rest, &outputs);
     if (count < 0)
         return count;
+    before.rest = rest > 0;
     if (known && count == 0) {
         *erasure = before;
         return 0;
@@ -192,8 +195,8 @@ s_erase (s_erase_t *self, const char *id, size_t size, stele_erasure_t *erasure)
     erasure->position = self->ledger->next;
     //  A backup may have events that were erased before they were written to it
     erasure->events = before.events + (count > erasure->events? count: erasure->events);
-    erasure->rest = outputs;
-    code = s_change (self, id, size, erasure);
+    erasure->rest = outputs || before.rest;
+    int code = s_change (self, id, size, erasure, outputs);
     stele_ledger_scrub_soon (self->ledger);
     return code? code: count;
 }

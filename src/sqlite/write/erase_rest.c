@@ -38,7 +38,7 @@ int
 stele_ledger_erase_later (stele_ledger_t *self, int64_t task)
 {
     self->erasing = true;
-    return s_run (self, "INSERT INTO main.meta (key, value) SELECT " KEY ", last_output FROM main.states_plain WHERE task = ?1",
+    return s_run (self, "INSERT OR REPLACE INTO main.meta (key, value) SELECT " KEY ", last_output FROM main.states_plain WHERE task = ?1",
         task, 0);
 }
 
@@ -61,11 +61,11 @@ s_next (stele_ledger_t *self, int64_t *task)
     return stele_sql_code (rc)? stele_ledger_fail (self, stele_sql_code (rc)): position;
 }
 
-//  Erase some outputs of that task, or of any (0), in the open transaction. Returns 1, 0 if there are none, or a code.
+//  Erase some outputs of a task in the open transaction. Returns 1, 0 if there are none, or a code.
 static int
-s_step (stele_ledger_t *self, int64_t task, stele_leaf_fn *fn, void *arg)
+s_step (stele_ledger_t *self, stele_leaf_fn *fn, void *arg)
 {
-    int64_t position = s_next (self, &task);
+    int64_t task = 0, position = s_next (self, &task);
     if (position <= 0)
         return (int) position;
     stele_erase_rows_t rows = { .ledger = self, .fn = fn, .arg = arg };
@@ -81,15 +81,10 @@ s_step (stele_ledger_t *self, int64_t task, stele_leaf_fn *fn, void *arg)
     return code? code: 1;
 }
 
-int
-stele_ledger_erase_rest (stele_ledger_t *self, int64_t task, stele_leaf_fn *fn, void *arg)
+int64_t
+stele_ledger_erase_next (stele_ledger_t *self, int64_t task)
 {
-    int rc = self->erasing? 1: 0;
-    stele_sql_exec (self->db, "PRAGMA secure_delete = ON");
-    while (rc == 1)
-        rc = s_step (self, task, fn, arg);
-    stele_sql_exec (self->db, "PRAGMA secure_delete = OFF");
-    return rc;
+    return self->erasing? s_next (self, &task): 0;
 }
 
 //  One transaction
@@ -97,7 +92,7 @@ static int
 s_commit_step (stele_ledger_t *self, stele_leaf_fn *fn, void *arg)
 {
     int rc = stele_sql_exec (self->db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE");
-    rc = rc? stele_ledger_fail (self, rc): s_step (self, 0, fn, arg);
+    rc = rc? stele_ledger_fail (self, rc): s_step (self, fn, arg);
     int code = rc < 0? rc: stele_sql_exec (self->db, "COMMIT");
     if (rc >= 0 && code)
         code = stele_ledger_fail (self, code);

@@ -87,7 +87,7 @@ s_add (stele_erase_rows_t *self, stele_erase_table_t table, int64_t position)
 }
 
 int
-stele_erase_rows_find (stele_erase_rows_t *self, stele_erase_table_t table, int64_t task)
+stele_erase_rows_find (stele_erase_rows_t *self, stele_erase_table_t table, int64_t task, int64_t after)
 {
     int code, rc = SQLITE_DONE;
     sqlite3_stmt *stmt = stele_erase_prepare (self->ledger, s_sql [table].find, &code);
@@ -95,7 +95,8 @@ stele_erase_rows_find (stele_erase_rows_t *self, stele_erase_table_t table, int6
         return code;
     sqlite3_bind_int64 (stmt, 1, task);
     while ((rc = sqlite3_step (stmt)) == SQLITE_ROW)
-        s_add (self, table, sqlite3_column_int64 (stmt, 0));
+        if (sqlite3_column_int64 (stmt, 0) > after)
+            s_add (self, table, sqlite3_column_int64 (stmt, 0));
     sqlite3_finalize (stmt);
     return stele_sql_code (rc)? stele_ledger_fail (self->ledger, stele_sql_code (rc)): 0;
 }

@@ -41,9 +41,9 @@ typedef struct {
 void
     stele_erase_rows_clear (stele_erase_rows_t *self);
 
-/*  Add the events of a task in one table that are not erased yet. Returns 0 or a storage error. */
+/*  Add the events of a task in one table, after that position, that are not erased yet. Returns 0 or a storage error. */
 int
-    stele_erase_rows_find (stele_erase_rows_t *self, stele_erase_table_t table, int64_t task);
+    stele_erase_rows_find (stele_erase_rows_t *self, stele_erase_table_t table, int64_t task, int64_t after);
 
 /*  Add those of at most 'most' outputs from *position on, along the links to older ones. *position: where to continue, 0: there are
     no more. Returns 0 or a storage error.                                   */

@@ -353,9 +353,9 @@ int
 int
     stele_ledger_erase_later (stele_ledger_t *self, int64_t task);
 
-//  In the open batch: erase what such a task still has. Returns 0 or a storage error.
-int
-    stele_ledger_erase_rest (stele_ledger_t *self, int64_t task, stele_leaf_fn *fn, void *arg);
+//  The next output of such a task: that one and older ones are still to be erased. 0: none; or a storage error.
+int64_t
+    stele_ledger_erase_next (stele_ledger_t *self, int64_t task);
 
 //  At a start: whether there are such outputs. Sets self->erasing; returns 0 or a code.
 int

@@ -186,8 +186,9 @@ const char *
 stele_ledger_scrub_error (const stele_ledger_t *self, int64_t *since_ms)
 {
     int64_t before_ms = stele_clock_steady_ms () - REPORTED_MS;
-    *since_ms = self->erasing_since_ms? self->erasing_since_ms: self->scrub_since_ms;
+    *since_ms = self->erasing_since_ms;
     if (self->erasing_since_ms && self->erasing_since_ms <= before_ms)
         return self->erasing_error;
+    *since_ms = self->scrub_since_ms;
     return self->scrub_delay_ms && *since_ms <= before_ms? self->scrub_error: NULL;
 }

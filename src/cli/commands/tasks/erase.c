@@ -6,6 +6,7 @@
 */
 
 #include <unistd.h>
+#include "base/clock.h"
 #include "cli/shared/ask.h"
 #include "cli/terminal/message.h"
 #include "cli/view/page.h"
@@ -23,16 +24,23 @@ static const cli_option_t s_options [] = {
     CLI_OPTIONS_END
 };
 
-//  The contents of very many outputs go in steps, after the answer
+//  The contents of very many outputs go in steps, after the answer. Another node than that which has answered may be asked.
 static int
-s_wait (cli_t *self, const char *id)
+s_wait (cli_t *self, const char *id, json_t *position)
 {
     bool erasing = true;
+    int64_t until_ms = stele_clock_steady_ms () + ERASE_TIMEOUT_MS;
     while (erasing) {
+        json_t *answer = NULL;
         usleep (WAIT_US);
-        json_t *request = cli_request ("task.get");
-        cli_request_id (request, "task_id", id);
-        json_t *answer = cli_ask (self, request);
+        if (stele_clock_steady_ms () >= until_ms)
+            self->status = EX_TEMPFAIL;
+        else {
+            json_t *request = cli_request ("task.get");
+            cli_request_id (request, "task_id", id);
+            json_object_set (request, "min_position", position);
+            answer = cli_ask (self, request);
+        }
         if (!answer) {
             cli_warn ("the task is erased, but the contents of some outputs are still there: the broker removes them. 'stele get' has "
                 "\"erasing\" as long as it does");
@@ -59,7 +67,7 @@ s_run (cli_t *self, void *arguments, const cli_operands_t *operands)
     if (self->json)
         cli_print_answer (self);
     bool erasing = json_is_true (json_object_get (answer, "erasing"));
-    int status = erasing? s_wait (self, operands->items [0]): EX_OK;
+    int status = erasing? s_wait (self, operands->items [0], json_object_get (answer, "erased_position")): EX_OK;
     if (!self->json) {
         json_object_del (answer, "ok");
         json_object_del (answer, "position");
