@@ -134,6 +134,7 @@ class Hangs(test_nodes.Brokers):
         proxy.close()
         self.askers.clear()
         writer = self.broker("a")
+        self.await_role(writer, "writer")
         again = self.clients.producer(writer.events, "p", instance=producer.instance)
         self.assertEqual(again.welcome["sequence"], 1)
 
@@ -161,6 +162,7 @@ class Hangs(test_nodes.Brokers):
         proxy.close()
         self.askers.clear()
         writer = self.broker("a")
+        self.await_role(writer, "writer")
         again = self.clients.producer(writer.events, "p", instance=producer.instance)
         self.assertEqual(again.welcome["sequence"], 3)
 

@@ -140,6 +140,7 @@ s_fold (stele_writer_t *writer)
     if (!page)
         return s_stop (writer, result.code, &result.refusal);
     self->full = self->full && code;
+    self->reads = self->reads || code == 0;
     return code? s_stop (writer, code, &refusal): 0;
 }
 
@@ -427,9 +428,13 @@ s_follow (stele_lead_t *self)
         stele_lead_job_start (self->job, STELE_JOB_LOOK, NULL);
     }
     else
-    //  To connect is for the next look at the head. A node that has much to read is known, too: the log keeps what it lacks
-    if (stele_shared_log_fd (self->log) >= 0 && (*self->trouble || !s_note (self)))
-        s_read (self, safe);
+    //  To connect is for the next look at the head. A node that has much to read is known, too: the log keeps what it lacks. Not
+    //  one that cannot follow, for which it would keep all for a day.
+    if (stele_shared_log_fd (self->log) >= 0) {
+        bool notes = self->reads && !*self->trouble && s_note (self);
+        if (!notes && !s_read (self, safe) && !*self->trouble)
+            s_note (self);
+    }
 }
 
 int

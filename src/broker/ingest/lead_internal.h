@@ -34,6 +34,7 @@ struct stele_lead {
     bool cold;                      // It led at its start, and no other node led just before
     bool replicated;                // Commits of PostgreSQL waited for a standby when this node began to lead
     bool expired;                   // As of the last look at the head: no node leads
+    bool reads;                     // The log has what the ledger lacks: it has folded some of it
     bool may_lead;                  // It tries to as soon as it has all that is safe
     bool takes_over;                // It leads the log, but not all of it up to 'target' is folded
     stele_log_head_t target;

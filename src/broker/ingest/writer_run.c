@@ -72,8 +72,11 @@ stele_writer_take (stele_writer_t *self, stele_input_t *input)
         self->counts_before = self->counts;
     *self->inputs_tail = input;
     self->inputs_tail = &input->next;
-    self->counts.messages++;
-    self->counts.bytes += (int64_t) input->size;
+    //  One that waited for this batch has been counted
+    if (!input->again) {
+        self->counts.messages++;
+        self->counts.bytes += (int64_t) input->size;
+    }
     self->batch_bytes += input->size;
     STELE_FAULT (input_taken);
     return self->holding? 0: s_run (self, input);
