@@ -37,7 +37,6 @@ struct stele_roster {
     s_before_t *before;             // Latest first
     bool any_ack_pending;           // Some connection may have a pending ack
     int64_t due_us;                 // On the clock of the leases: none expires before
-    int64_t begun_us;               // Steady clock
     int64_t stalled_us;             // How long the broker was stalled: the clock of the leases stood still
     int64_t grace_ms;               // Shortest lease after a start
     stele_ledger_t *ledger;
@@ -116,7 +115,6 @@ stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
     self->peer_keys = zlistx_new ();
     assert (self->members && self->order && self->peers && self->peer_keys);
     self->ledger = ledger;
-    self->begun_us = stele_clock_steady_us ();
     self->due_us = INT64_MAX;
     self->grace_ms = grace_ms;
     zlistx_set_destructor (self->order, s_free);
@@ -341,9 +339,7 @@ stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member)
 void
 stele_roster_extend (stele_roster_t *self, int64_t time_us)
 {
-    //  Leases that a node has read when it took over began after what it waited for before
-    int64_t age_us = stele_clock_steady_us () - self->begun_us;
-    self->stalled_us += time_us < age_us? time_us: age_us;
+    self->stalled_us += time_us;
 }
 
 //  Called after every batch: there can be very many producers, few of them with a lease
