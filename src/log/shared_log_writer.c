@@ -43,9 +43,10 @@ static const stele_statement_t s_renew = { "renew",
     "UPDATE stele_heads SET seen = clock_timestamp (), safe = $3, locked = locked OR " LOCK
     " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED };
 
+//  The lock goes with it: a node that leads then has to hold it, or its end is noticed by its lease only
 static const stele_statement_t s_resign = { "resign",
     "UPDATE stele_heads SET seen = to_timestamp (0), safe = $3, writer = '', instance = '', endpoints = ''"
-    " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED };
+    " WHERE name = $1 AND epoch = $2 RETURNING " UNSYNCED ", pg_advisory_unlock_all ()" };
 
 //  Readers that listen get the number at once, others find it in the head
 static const stele_statement_t s_announce = { "announce",
@@ -326,14 +327,10 @@ stele_shared_log_renew (stele_shared_log_t *self)
 int
 stele_shared_log_resign (stele_shared_log_t *self)
 {
-    static const stele_parameters_t none = { 0 };
     int code = s_update_head (self, &s_resign);
-    if (code)
-        return code;
-    stele_shared_log_deposed (self);
-    PGresult *result = stele_postgres_run (self->postgres, &s_unlock, &none);
-    PQclear (result);
-    return result? 0: s_doubt (self);
+    if (code == 0)
+        stele_shared_log_deposed (self);
+    return code;
 }
 
 void

@@ -35,6 +35,19 @@ class TakeOver(test_nodes.Brokers):
         self.await_position(writer, position)
         self.assert_equal(writer, follower)
 
+    def test_node_that_leads_after_another_has_resigned_holds_the_lock(self):
+        proxy = self.proxy()
+        writer, follower = self.broker("a", url=proxy.url()), self.broker("b")
+        self.await_role(writer, "writer")
+        self.await_position(follower, self.publish(self.clients.producer(writer.events, "p")))
+        #   The one that resigns does not know that it has
+        proxy.hold_from = b"\0resign\0"
+        writer.signal(signal.SIGTERM)
+        self.await_role(follower, "writer")
+        self.assertEqual(self.pair.primary.sql("SELECT locked FROM stele_heads WHERE name = '%s'" % self.log), "t")
+        proxy.answers.set()
+        self.assertEqual(writer.wait(), 0)
+
     def test_follower_leads_when_the_writer_is_stopped(self):
         self.take_over(lambda broker: self.assertEqual(broker.stop(), 0))
 
