@@ -301,31 +301,13 @@ s_resume (stele_writer_t *writer, const stele_job_result_t *result)
     return STELE_EUNAVAILABLE;
 }
 
-int
-stele_lead_resolve (stele_writer_t *writer)
+//  The job LEAD has ended while a batch was in doubt. As stele_lead_resolve.
+static int
+s_resolve (stele_writer_t *writer, const stele_job_result_t *result)
 {
     stele_lead_t *self = writer->lead;
-    stele_job_result_t result;
-    //  This node stops, and does not lead again: its answers hold, and its ledger folds that batch at the next start
-    if (self->resigned && self->ahead) {
-        self->leads = self->takes_over = self->ahead = false;
-        return 1;
-    }
-    if (self->takes_over)
-        return s_catch_up (writer);
-    if (!stele_lead_job_busy (self->job))
-        stele_lead_try (self);
-    if (!stele_lead_job_take (self->job, &result)) {
-        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s",
-            stele_lead_job_runs (self->job, STELE_JOB_LEAD)? NO_ANSWER: NO_OUTCOME);
-        return STELE_EUNAVAILABLE;
-    }
-    if (self->ahead && result.kind == STELE_JOB_LEAD)
-        return s_step_back (writer, &result);
-    if (result.kind != STELE_JOB_LEAD)
-        return s_resume (writer, &result);
-    stele_log_head_t head = result.head;
-    int leads = result.code;
+    stele_log_head_t head = result->head;
+    int leads = result->code;
     if (leads < 0)
         return s_unavailable (writer);
     //  Who leads after this node has a higher epoch. A primary that was replaced, and came back, knows nothing of the batch
@@ -335,11 +317,11 @@ stele_lead_resolve (stele_writer_t *writer)
         return STELE_EUNAVAILABLE;
     }
     bool last = s_is_end (&head.end, self->batch.number, self->batch.hash);
-    int has = last? 1: result.has;
+    int has = last? 1: result->has;
     if (has == STELE_EUNAVAILABLE)
         return s_unavailable (writer);
     if (has < 0) {
-        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", result.refusal.message);
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s", result->refusal.message);
         return has;
     }
     if (has && head.safe < self->batch.number) {
@@ -375,6 +357,32 @@ stele_lead_resolve (stele_writer_t *writer)
     s_give_up (writer);
     int code = stele_lead_take_over (writer, &head);
     return code? code: s_catch_up (writer);
+}
+
+int
+stele_lead_resolve (stele_writer_t *writer)
+{
+    stele_lead_t *self = writer->lead;
+    stele_job_result_t result;
+    //  This node stops, and does not lead again: its answers hold, and its ledger folds that batch at the next start
+    if (self->resigned && self->ahead) {
+        self->leads = self->takes_over = self->ahead = false;
+        return 1;
+    }
+    if (self->takes_over)
+        return s_catch_up (writer);
+    if (!stele_lead_job_busy (self->job))
+        stele_lead_try (self);
+    if (!stele_lead_job_take (self->job, &result)) {
+        snprintf (writer->error_text, sizeof writer->error_text, "shared log: %s",
+            stele_lead_job_runs (self->job, STELE_JOB_LEAD)? NO_ANSWER: NO_OUTCOME);
+        return STELE_EUNAVAILABLE;
+    }
+    if (self->ahead && result.kind == STELE_JOB_LEAD)
+        return s_step_back (writer, &result);
+    if (result.kind != STELE_JOB_LEAD)
+        return s_resume (writer, &result);
+    return s_resolve (writer, &result);
 }
 
 //  -- answers -----------------------------------------------------------------------------

@@ -109,7 +109,7 @@ typedef struct {
     stele_answer_t *answers, **answers_tail;
     int64_t batch_number;           // Of the queued answers
     int64_t batch_after;            // Last position before the batch
-    bool full;                      // What an input does goes on in the next batch: with that one, and those after it
+    bool full;                      // The next batch continues what an input does: with that one, and those after it
     int64_t commit_us;              // Wall clock: time of the commit
     int mode;                       // stele_mode_t
     struct stele_redis_mode *redis_mode;    // NULL in other modes (redis_mode.h)
