@@ -26,7 +26,8 @@ struct stele_lead_job {
     atomic_int state;
     bool started;                   // The thread
     pthread_t thread;
-    sem_t begin;                    // A job waits for the thread, or the thread is to end
+    sem_t begin;                    // A job waits for the thread, or the thread is to end: 'ends'
+    bool ends;                      // Set while no job runs. A job that was started runs, also if it was abandoned first
     int wake;                       // eventfd, a semaphore: one for each result to take
     stele_job_input_t input;
     stele_job_result_t result;
@@ -75,6 +76,7 @@ stele_lead_job_destroy (stele_lead_job_t **self_p)
     }
     //  It runs no job, so it ends at once
     if (started) {
+        self->ends = true;
         sem_post (&self->begin);
         pthread_join (thread, NULL);
     }
@@ -178,7 +180,7 @@ s_loop (void *arg)
     stele_thread_name ("log");
     do {
         while (sem_wait (&self->begin));
-        if (atomic_load (&self->state) != RUNNING)
+        if (self->ends)
             return NULL;
     } while (s_run (self));
     return NULL;
