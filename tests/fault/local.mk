@@ -35,7 +35,7 @@ fault_support += \
 EXTRA_DIST += $(fault_tests) $(fault_support) tests/fault/test_alerts.py
 
 # A build of the same configuration with fault points, in a folder of its own (this one, if it
-# has them): made by the first check-fault, brought up to date by the others. FAULT_OPTIONS are more for its configure.
+# has them): made by the first check-fault, brought up to date by the others.
 if FAULT_POINTS
 FAULT_BUILD = $(abs_top_builddir)
 else
@@ -51,7 +51,7 @@ if !FAULT_POINTS
 	@$(MKDIR_P) fault
 	@test -f fault/Makefile || { echo "configuring $(FAULT_BUILD) with fault points"; \
 	    eval "set -- `./config.status --config`"; \
-	    cd fault && $(SHELL) $(abs_top_srcdir)/configure "$$@" --enable-fault-points $(FAULT_OPTIONS) >configure.txt 2>&1 || \
+	    cd fault && $(SHELL) $(abs_top_srcdir)/configure "$$@" --enable-fault-points >configure.txt 2>&1 || \
 	    { tail -n 20 configure.txt; rm -f Makefile; exit 1; }; }
 	$(MAKE) $(AM_MAKEFLAGS) -C fault all
 endif
