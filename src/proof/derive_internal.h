@@ -58,7 +58,7 @@ typedef struct {
     bool unordered;
     bool erased;                    // Some of its events are
     uint64_t user, role, provider, model;   // Hashes, 0: none
-    uint64_t *fields;               // Hashes of what task.updated set, by field; 0: not set. NULL: nothing
+    uint64_t *fields;               // Hashes of what events set, but a task.created that is the first; by field, 0: not set. NULL: nothing
     int64_t created_at, updated_at;
     int64_t last_error, last_history, last_output, last_metric;
     //  While links are compared: the last row in each table, the state after it, the owner (-1: not recorded)
