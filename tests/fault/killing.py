@@ -5,15 +5,13 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import collections
-import random
 import signal
 import time
 
 from arena import Arena
+from cycles import Cycles
 from visitor import Visitor
 
-#   After that many cycles a ledger is verified as a whole and abandoned.
-ROUND = 30
 #   Events per second of all producers: one of these
 RATES = (500, 2000, 2000, 10000)
 #   Kinds of cycles, and their weights
@@ -29,18 +27,15 @@ KINDS = {
 }
 
 
-class Killing:
-    """'fault' is the STELE_FAULT of every broker; 'say' is called with a report after each round."""
+class Killing(Cycles):
+    ROUND = 30          # After that many cycles a ledger is verified as a whole and abandoned
 
-    def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True, rates=RATES):
-        self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
-        self.random = random.Random(self.seed)
-        self.build, self.fault, self.say = build, fault, say
-        self.evidence, self.rates = evidence, rates
+    def __init__(self, *arguments, rates=RATES, **named):
+        super().__init__(*arguments, **named)
+        self.rates = rates
         self.cycles = collections.Counter()
         self.rounds = self.acked = self.events = self.feed = 0
         self.slowest = 0.0
-        print("seed %d" % self.seed, flush=True)
 
     def __enter__(self):
         return self
@@ -58,18 +53,7 @@ class Killing:
                    self.count(), ", ".join("%d %s" % (n, kind) for kind, n in sorted(self.cycles.items())),
                    self.rounds, self.acked, self.events, self.feed, self.slowest, self.seed)
 
-    def cycle_until(self, cycles, seconds=None, least=0):
-        """At most so many, and no longer than that many seconds after the first 'least' of them."""
-        until = None if seconds is None else time.monotonic() + seconds
-        while self.count() < cycles and not self._enough(until, least):
-            self.round(min(ROUND, cycles - self.count()), until, least)
-            if self.say:
-                self.say(self.report())
-
-    def _enough(self, until, least):
-        return until is not None and time.monotonic() > until and self.count() >= least
-
-    def round(self, cycles, until=None, least=0):
+    def round(self, cycles):
         """One ledger, from the first event to the last check."""
         with Arena(self.random.randrange(1 << 32), self.build,
                    producers=self.random.choice((4, 16, 48)),
@@ -77,7 +61,7 @@ class Killing:
                    evidence=self.evidence) as arena:
             arena.start_load()
             for number in range(cycles):
-                if self._enough(until, least):
+                if self.enough():
                     break
                 kind = arena.random.choices(list(KINDS), KINDS.values())[0]
                 getattr(self, "_" + kind)(arena)

@@ -18,6 +18,7 @@ fault_tests += \
 fault_support += \
     tests/fault/README.md \
     tests/fault/arena.py \
+    tests/fault/cycles.py \
     tests/fault/disk.py \
     tests/fault/events.py \
     tests/fault/judge.py \

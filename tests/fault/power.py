@@ -6,27 +6,24 @@
 
 import collections
 import os
-import random
 import shutil
 import signal
 import time
 
 import harness
 from arena import Arena
+from cycles import Cycles
 from disk import Disk
 
-ROUND = 25
 
+class Power(Cycles):
+    ROUND = 25
 
-class Power:
-    def __init__(self, seed=None, build=None, fault=None, say=None, evidence=True):
-        self.seed = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
-        self.random = random.Random(self.seed)
-        self.build, self.fault, self.say, self.evidence = build, fault, say, evidence
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
         self.ends = collections.Counter()       # How the broker ended after the cuts
         self.cycles = self.acked = self.rounds = 0
         self.disk = self.arena = None
-        print("seed %d" % self.seed, flush=True)
 
     def __enter__(self):
         return self
@@ -52,18 +49,7 @@ class Power:
             self.cycles, ", ".join("%d %s" % (n, end) for end, n in sorted(self.ends.items())),
             self.rounds, self.acked, self.seed)
 
-    def cycle_until(self, cycles, seconds=None, least=0):
-        """At most so many, and no longer than that many seconds after the first 'least' of them."""
-        until = None if seconds is None else time.monotonic() + seconds
-        while self.cycles < cycles and not self._enough(until, least):
-            self._round(min(ROUND, cycles - self.cycles), until, least)
-            if self.say:
-                self.say(self.report())
-
-    def _enough(self, until, least):
-        return until is not None and time.monotonic() > until and self.cycles >= least
-
-    def _round(self, cycles, until, least):
+    def round(self, cycles):
         self.folder = harness.temporary_folder()
         self.disk = Disk(self.folder)
         self.arena = arena = Arena(self.random.randrange(1 << 32), self.build, store=self.disk.path,
@@ -71,7 +57,7 @@ class Power:
                                    rate=self.random.choice((1000, 3000, 10000)))
         arena.start_load()
         for number in range(cycles):
-            if self._enough(until, least):
+            if self.enough():
                 break
             arena.start(self.fault)
             time.sleep(self.random.random() * 0.3)
