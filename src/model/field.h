@@ -29,6 +29,8 @@
 /*  Key of an erased event with the hash of its line, in hex digits (ledger/erase.h). Not a field: only the broker writes it. */
 #define STELE_ERASED_LEAF        "erased_leaf"
 #define STELE_ERASED_LEAF_SIZE   64
+/*  How the JSON of the key begins, in the column extra of its row (sql/009-erase.sql) */
+#define STELE_ERASED_BEGIN       "{\"" STELE_ERASED_LEAF "\":\""
 
 /*  Kinds of values                                                          */
 typedef enum {

@@ -81,6 +81,13 @@ stele_record_alloc (stele_record_t *self, size_t size)
     return memory;
 }
 
+bool
+stele_value_erased (const stele_value_t *extra)
+{
+    return extra->kind == STELE_VALUE_JSON && extra->size >= strlen (STELE_ERASED_BEGIN)
+        && memcmp (extra->text, STELE_ERASED_BEGIN, strlen (STELE_ERASED_BEGIN)) == 0;
+}
+
 void
 stele_record_set_integer (stele_record_t *self, stele_field_t field, int64_t value)
 {

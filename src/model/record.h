@@ -73,6 +73,10 @@ stele_record_has (const stele_record_t *self, stele_field_t field)
     return self->values [field].kind != STELE_VALUE_NONE;
 }
 
+/*  Whether that, the 'extra' of an event, says that the event was erased.   */
+bool
+    stele_value_erased (const stele_value_t *extra);
+
 /*  Setters. Text, bytes and JSON are borrowed, not copied.                  */
 void
     stele_record_set_integer (stele_record_t *self, stele_field_t field, int64_t value);

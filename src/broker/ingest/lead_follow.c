@@ -111,10 +111,12 @@ s_fold_one (stele_writer_t *writer, const stele_batch_t *batch, stele_refusal_t 
         return code;
     //  The upkeep of the ledger while it catches up; what fails for now is tried again later
     code = stele_ledger_idle (writer->ledger, 0);
-    code = stele_error_is_transient (code)? 0: code;
-    if (code == 0)
-        stele_batch_advance (batch, &self->end);
-    return code;
+    if (code && !stele_error_is_transient (code)) {
+        stele_refuse (refusal, code, NULL, "%s", stele_ledger_error (writer->ledger));
+        return code;
+    }
+    stele_batch_advance (batch, &self->end);
+    return 0;
 }
 
 //  How far to read while the last page is folded. 0: another job is due, which needs the log.

@@ -18,7 +18,6 @@
 #include "wire/json/json.h"
 
 #define SAMPLES_BELOW 4096              // Larger texts repeat enough themselves
-#define ERASED_BEGIN "{\"" STELE_ERASED_LEAF "\":\""
 
 struct stele_content {
     stele_dictionaries_t *dictionaries;
@@ -103,14 +102,6 @@ s_compress (stele_content_t *self, stele_compressor_t *compressor, const stele_v
     return stele_compressor_pack (compressor, value->text, value->size, self->buffer);
 }
 
-//  Statements recognise erased events by the text of their column extra (write/erase.c, the triggers)
-static bool
-s_is_erased (const stele_value_t *value)
-{
-    return value->kind == STELE_VALUE_JSON && value->size >= strlen (ERASED_BEGIN)
-        && memcmp (value->text, ERASED_BEGIN, strlen (ERASED_BEGIN)) == 0;
-}
-
 stele_encoding_t
 stele_content_pack (stele_content_t *self, const stele_value_t *value,
     const void **data, size_t *size)
@@ -119,7 +110,8 @@ stele_content_pack (stele_content_t *self, const stele_value_t *value,
     //  A NULL pointer would be stored as NULL
     *data = value->size? value->text: "";
     *size = value->size;
-    if (value->size < STELE_COMPRESSOR_FROM || s_is_erased (value))
+    //  Statements recognise erased events by the text of their column extra (write/erase.c, the triggers)
+    if (value->size < STELE_COMPRESSOR_FROM || stele_value_erased (value))
         return STELE_ENCODING_PLAIN;
     stele_compressor_t *compressor = stele_dictionaries_compressor (self->dictionaries);
     if (value->size < SAMPLES_BELOW && value->kind != STELE_VALUE_BYTES)

@@ -13,9 +13,9 @@
 #include "sqlite/write/erase_rows.h"
 
 #define ERASED STELE_SQL_ERASED
-#define IS_WHOLE "ifnull (r.extra, '') NOT GLOB '{\"" STELE_ERASED_LEAF "\":\"*'"
+#define IS_WHOLE "ifnull (r.extra, '') NOT GLOB '" STELE_ERASED_BEGIN "*'"
 #define OR_NULL(column) column " = iif (" column " IS NULL, NULL, " ERASED ")"
-#define EXTRA_SIZE (sizeof "{\"" STELE_ERASED_LEAF "\":\"\"}" - 1 + STELE_ERASED_LEAF_SIZE)
+#define EXTRA_SIZE (sizeof STELE_ERASED_BEGIN "\"}" - 1 + STELE_ERASED_LEAF_SIZE)
 
 //  What a task.updated may keep: task_states, the counts and the lists by role follow from it
 #define LIVE (STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE) | STELE_FIELD_BIT (STELE_PROVIDER) \
@@ -126,7 +126,7 @@ s_hash (const stele_record_t *event, void *arg)
     stele_erase_rows_t *self = arg;
     char leaf [STELE_ERASED_LEAF_SIZE + 1];
     int code = self->fn (event, leaf, self->arg);
-    snprintf (self->events [self->next].extra, EXTRA_SIZE + 1, "{\"" STELE_ERASED_LEAF "\":\"%s\"}", code? "": leaf);
+    snprintf (self->events [self->next].extra, EXTRA_SIZE + 1, STELE_ERASED_BEGIN "%s\"}", code? "": leaf);
     return code;
 }
 
