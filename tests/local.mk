@@ -14,3 +14,4 @@ include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/browser/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/tsan/local.mk
+include $(srcdir)/tests/sanitized.mk

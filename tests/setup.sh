@@ -120,8 +120,8 @@ stele_failures () {
     done
 }
 
-# stele_check FOLDER: run all tests there. Sets STELE_PASSED and STELE_FAILED, and adds the names of
-# failed tests to STELE_FAILURES; a test that could not be run counts as failed.
+# stele_check FOLDER [TARGET]: run all tests there, or those of that target of make. Sets STELE_PASSED and
+# STELE_FAILED, and adds the names of failed tests to STELE_FAILURES; a test that could not be run counts as failed.
 STELE_FAILURES=()
 stele_check () {
     local folder=$1 log=$1/check.txt name
@@ -129,7 +129,7 @@ stele_check () {
     STELE_FAILED=0
     rm -f "$folder/test-suite.log"
     #   Two jobs per processor: tests mostly wait
-    make -C "$folder" -j"$((2 * $(nproc)))" check 2>&1 | tee "$log" |
+    make -C "$folder" -j"$((2 * $(nproc)))" "${2:-check}" 2>&1 | tee "$log" |
         grep --line-buffered -E '^(PASS|FAIL|XFAIL|XPASS|SKIP|ERROR):' >&2
     if [ ! -f "$folder/test-suite.log" ]; then
         tail -n 60 "$log" >&2
