@@ -123,8 +123,8 @@ class Process:
             while True:
                 for line in self.lines[seen:]:
                     if line is None:
-                        raise AssertionError("%s ended without saying '%s':\n%s" % (
-                            self.command[0], text, self.log_locked()))
+                        raise AssertionError("%s ended with status %d without saying '%s':\n%s" % (
+                            self.command[0], self.child.wait(PATIENCE), text, self.log_locked()))
                     if text in line:
                         return line
                 seen = len(self.lines)
