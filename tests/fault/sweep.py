@@ -80,7 +80,7 @@ class Sweep:
 
     def _new_arena(self):
         self.close()
-        self.arena = Arena(self.random.randrange(1 << 32), self.build, producers=8, rate=2000,
+        self.arena = Arena(self.random.randrange(1 << 32), self.build, producers=8, rate=800,
                            settings={"terminal-ttl": TERMINAL_TTL_S, "lease-grace": 50, "heartbeat": 50},
                            pipeline=True)
         self.arena.start_load()
