@@ -36,6 +36,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/wal/mount.c src/sqlite/wal/mount.h \
     src/sqlite/wal/place.c src/sqlite/wal/place.h \
     src/sqlite/wal/wal_index.c src/sqlite/wal/wal_index.h \
+    src/sqlite/wal/shm_vfs.c src/sqlite/wal/shm_vfs.h \
     src/sqlite/wal/wal_vfs.c src/sqlite/wal/wal_vfs.h \
     src/sqlite/write/archive.c \
     src/sqlite/write/append.c \

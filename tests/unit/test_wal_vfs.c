@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <sqlite3.h>
+#include "sqlite/wal/shm_vfs.h"
 #include "sqlite/wal/wal_vfs.h"
 #include "sqlite/sql/sql.h"
 
@@ -232,6 +233,32 @@ test_log_without_syncs_has_frames_that_a_transaction_wrote_twice (void **state)
     }
 }
 
+//  On a full disk, a write to shared memory without a block is a SIGBUS; so is one beyond the end of its file
+static void
+test_shared_memory_without_blocks_is_an_error_and_no_signal (void **state)
+{
+    desk_t *self = *state;
+    assert_int_equal (stele_sql_exec (self->db, "CREATE TABLE rows (id INTEGER PRIMARY KEY, content BLOB)"), SQLITE_OK);
+    char memory [110];
+    snprintf (memory, sizeof memory, "%s-shm", self->path);
+    struct stat before;
+    assert_int_equal (stat (memory, &before), 0);
+    assert_int_equal (truncate (memory, 0), 0);
+    const char *names [] = { stele_shm_vfs (), stele_wal_vfs () };
+    for (int i = 0; i < 2; i++) {
+        sqlite3 *other;
+        assert_int_equal (sqlite3_open_v2 (self->path, &other, SQLITE_OPEN_READWRITE, names [i]), SQLITE_OK);
+        assert_int_equal (sqlite3_exec (other, "INSERT INTO rows (content) VALUES ('a')", NULL, NULL, NULL), SQLITE_FULL);
+        assert_int_equal (truncate (memory, before.st_size), 0);
+        //  As soon as there is room
+        assert_int_equal (sqlite3_exec (other, "INSERT INTO rows (content) VALUES ('a')", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal (sqlite3_close (other), SQLITE_OK);
+        assert_int_equal (truncate (memory, 0), 0);
+    }
+    assert_int_equal (truncate (memory, before.st_size), 0);
+    assert_int_equal (stele_sql_integer (self->db, "SELECT count (*) FROM rows", -1), 2);
+}
+
 int
 main (void)
 {
@@ -243,6 +270,7 @@ main (void)
         cmocka_unit_test_setup_teardown (test_log_without_syncs_has_every_frame_that_is_published, s_setup, s_teardown),
         cmocka_unit_test_setup_teardown (test_log_without_syncs_has_frames_that_a_transaction_wrote_twice,
             s_setup, s_teardown),
+        cmocka_unit_test_setup_teardown (test_shared_memory_without_blocks_is_an_error_and_no_signal, s_setup, s_teardown),
     };
     return cmocka_run_group_tests_name ("log_file", tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
+#include "sqlite/wal/shm_vfs.h"
 
 #define BUSY_MS 2000
 
@@ -203,7 +204,7 @@ stele_archive_open (const char *path, mode_t mode, const char *ledger_id, stele_
     //  As of the ledger: at every start
     chmod (path, mode);
     int code = stele_sql_code (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX
-        | SQLITE_OPEN_EXRESCODE, NULL));
+        | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ()));
     if (code == 0) {
         sqlite3_busy_timeout (db, BUSY_MS);
         code = stele_sql_exec (db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"

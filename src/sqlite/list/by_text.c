@@ -12,6 +12,7 @@
 #include "sqlite/search/packed_ids.h"
 #include "sqlite/filter/tokenizer.h"
 #include "sqlite/sql/file_names.h"
+#include "sqlite/wal/shm_vfs.h"
 
 #define CANDIDATES_MAX 40000
 #define IDS_MAX 2000000             // Searched for a part of an id, the newest first
@@ -34,7 +35,7 @@ s_prepare (stele_reader_t *self, const char *sql)
     if (!self->search) {
         char *name = sqlite3_mprintf ("%s" STELE_SEARCH_SUFFIX, self->path);
         int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, &self->search,
-            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, stele_shm_vfs ());
         sqlite3_free (name);
         if (rc == SQLITE_OK)
             rc = stele_tokenizer_register (self->search);

@@ -16,6 +16,7 @@
 #include "sqlite/reader/reader_over.h"
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
+#include "sqlite/wal/shm_vfs.h"
 #include "base/clock.h"
 
 #define BUSY_MS 1000
@@ -135,7 +136,7 @@ stele_reader_open (const char *path, stele_refusal_t *refusal)
     //  Without a hold, closing this connection could drop the locks of another one of this process
     self->hold = stele_hold_take (path);
     int code = !self->hold && errno == ENOMEM? STELE_ENO_MEMORY: stele_sql_code (sqlite3_open_v2 (path, &self->db,
-        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ()));
     if (code == 0)
         code = s_configure (self);
     if (code)

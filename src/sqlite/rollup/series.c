@@ -14,6 +14,7 @@
 #include "sqlite/rollup/fold.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/sql.h"
+#include "sqlite/wal/shm_vfs.h"
 
 #define AUTO_MINUTES_US ((int64_t) 6 * 3600 * 1000000)
 #define AUTO_HOURS_US ((int64_t) 14 * 86400 * 1000000)
@@ -75,7 +76,7 @@ s_open (stele_reader_t *self)
         reader_fail (self, STELE_ENO_MEMORY, "out of memory");
     else
     if (there && !self->rollup) {
-        int rc = sqlite3_open_v2 (name, &self->rollup, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+        int rc = sqlite3_open_v2 (name, &self->rollup, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, stele_shm_vfs ());
         if (rc == SQLITE_NOMEM)
             reader_fail (self, STELE_ENO_MEMORY, "out of memory");
         if (rc != SQLITE_OK)

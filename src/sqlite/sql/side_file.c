@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/side_file.h"
+#include "sqlite/wal/shm_vfs.h"
 #include "stele_error.h"
 
 //  SQLite gives a new file the mode 0644, and its log that of the file: start with the ledger's mode.
@@ -36,7 +37,7 @@ stele_side_open (const char *ledger, const char *suffix, sqlite3 **db)
     if (name)
         s_create (ledger, name);
     int rc = !name? SQLITE_NOMEM: sqlite3_open_v2 (name, db,
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, stele_shm_vfs ());
     sqlite3_free (name);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout (*db, 1000);

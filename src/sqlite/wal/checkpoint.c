@@ -17,6 +17,7 @@
 #include <string.h>
 #include "fault/fault.h"
 #include "sqlite/wal/checkpoint.h"
+#include "sqlite/wal/shm_vfs.h"
 #include "ledger/ledger.h"
 #include "sqlite/sql/sql.h"
 #include "base/clock.h"
@@ -81,7 +82,7 @@ s_open (stele_checkpoint_t *self, int flags)
 {
     sqlite3 *db = NULL;
     const char *path = sqlite3_db_filename (self->db, "main");
-    int rc = sqlite3_open_v2 (path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2 (path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ());
     //  Closing it checkpoints nothing
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config (db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

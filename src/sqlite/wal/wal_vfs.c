@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sqlite/wal/shm_vfs.h"
 #include "sqlite/wal/wal_vfs.h"
 
 #define BUFFER_SIZE (64 * 1024)           // SQLite writes less than 128 KiB at once
@@ -208,7 +209,7 @@ s_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *
 static void
 s_register (void)
 {
-    s_real = sqlite3_vfs_find (NULL);
+    s_real = sqlite3_vfs_find (stele_shm_vfs ());
     if (!s_real)
         return;
     s_vfs = *s_real;
