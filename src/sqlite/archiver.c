@@ -1,4 +1,4 @@
-/*  archiver - copy tasks that ended long ago to the archives of their years
+/*  archiver - copy tasks that ended long ago to the archives of their years, and sessions to those of their tasks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,7 +16,7 @@
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/sql.h"
 
-//  A step ends with the task that exceeds one of these
+//  A step ends with the task or session that exceeds one of these
 #define EVENTS_MAX 1000
 #define PAGES_MAX  128
 
@@ -24,14 +24,15 @@ struct stele_archiver {
     char *ledger;
     mode_t mode;
     stele_reader_t *reader;
-    int64_t cursor;                 // Key of the last task that was looked at
+    bool sessions;                  // All tasks were looked at, sessions are next
+    int64_t cursor;                 // Key of the last one that was looked at
     //  The archive that is open
     int64_t year;                   // 0: none
     char *path;
     char archive_id [40];
     struct stat file;               // When it was opened
     sqlite3 *db;
-    stele_task_copy_t *copy;
+    stele_task_copy_t *tasks_copy, *sessions_copy;
 };
 
 stele_archiver_t *
@@ -52,7 +53,8 @@ stele_archiver_new (const char *ledger, mode_t mode, stele_reader_t *reader)
 static void
 s_close (stele_archiver_t *self)
 {
-    stele_task_copy_destroy (&self->copy);
+    stele_task_copy_destroy (&self->tasks_copy);
+    stele_task_copy_destroy (&self->sessions_copy);
     if (self->db)
         sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_close (self->db);
@@ -98,14 +100,19 @@ s_refuse_replaced (stele_archiver_t *self, stele_refusal_t *refusal)
         "back", self->path);
 }
 
-//  -- the tasks ---------------------------------------------------------------------------
+//  -- what is next ------------------------------------------------------------------------
+
+static void
+s_add (stele_archive_step_t *step, int64_t key, int64_t position)
+{
+    step->items [step->count].key = key;
+    step->items [step->count++].position = position;
+}
 
 //  The next tasks that ended in the same year. Returns 0 or a code.
 static int
-s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+s_find_tasks (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
 {
-    step->count = 0;
-    step->year = 0;
     sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT task, position, completed_at FROM main.states_plain"
         " WHERE task > ?1 AND +state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM)
         " AND completed_at < ?2 AND updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM main.erased_tasks e WHERE e.id = task)"
@@ -115,15 +122,36 @@ s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
     sqlite3_bind_int64 (stmt, 1, self->cursor);
     sqlite3_bind_int64 (stmt, 2, before_us);
     int rc = SQLITE_DONE;
-    while (step->count < STELE_ARCHIVE_TASKS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+    while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
         int64_t year = stele_archive_year (sqlite3_column_int64 (stmt, 2));
         if (year < STELE_ARCHIVE_YEAR_MIN || year > STELE_ARCHIVE_YEAR_MAX)
             continue;
         if (step->count && year != step->year)
             break;
         step->year = year;
-        step->tasks [step->count].task = sqlite3_column_int64 (stmt, 0);
-        step->tasks [step->count++].position = sqlite3_column_int64 (stmt, 1);
+        s_add (step, sqlite3_column_int64 (stmt, 0), sqlite3_column_int64 (stmt, 1));
+    }
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
+}
+
+//  The next sessions whose tasks are in the same archive. Returns 0 or a code.
+static int
+s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT s.id, s.position, x.archive FROM main.cli_sessions s"
+        " CROSS JOIN main.archived_tasks x ON x.task_id = s.task_id WHERE s.id > ?1 AND s.updated_at < ?2 ORDER BY s.id");
+    if (!stmt)
+        return stele_sql_code (sqlite3_errcode (self->reader->db));
+    sqlite3_bind_int64 (stmt, 1, self->cursor);
+    sqlite3_bind_int64 (stmt, 2, before_us);
+    int rc = SQLITE_DONE;
+    while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        int64_t year = sqlite3_column_int64 (stmt, 2);
+        if (step->count && year != step->year)
+            break;
+        step->year = year;
+        s_add (step, sqlite3_column_int64 (stmt, 0), sqlite3_column_int64 (stmt, 1));
     }
     sqlite3_finalize (stmt);
     return stele_sql_code (rc);
@@ -144,6 +172,27 @@ s_choose (stele_archiver_t *self, int64_t *year)
         *year = sqlite3_column_int64 (stmt, 0);
     sqlite3_finalize (stmt);
     return stele_sql_code (rc);
+}
+
+//  The next tasks, after the last of them the next sessions, and their archive. Returns 0 or a code.
+static int
+s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+{
+    int code = 0;
+    step->count = 0;
+    step->year = 0;
+    if (!self->sessions && (code = s_find_tasks (self, before_us, step)) == 0) {
+        if (step->count)
+            code = s_choose (self, &step->year);
+        else {
+            self->sessions = true;
+            self->cursor = 0;
+        }
+    }
+    if (code == 0 && self->sessions)
+        code = s_find_sessions (self, before_us, step);
+    step->sessions = self->sessions;
+    return code;
 }
 
 //  -- the archive -------------------------------------------------------------------------
@@ -202,7 +251,8 @@ s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
     code = self->db? s_check (self, known, refusal): refusal->code;
     if (code == 0 && stat (self->path, &self->file) != 0)
         code = s_refuse_replaced (self, refusal);
-    if (code == 0 && !(self->copy = stele_task_copy_new (self->reader->db, self->db, true)))
+    if (code == 0 && (!(self->tasks_copy = stele_task_copy_new (self->reader->db, self->db, false, true))
+    ||  !(self->sessions_copy = stele_task_copy_new (self->reader->db, self->db, true, true))))
         code = stele_refuse (refusal, STELE_EINTERNAL, "archive", "cannot copy to %s: %s", self->path, sqlite3_errmsg (self->db));
     if (code)
         s_close (self);
@@ -238,15 +288,16 @@ s_top_up (stele_archiver_t *self, const char *table)
 }
 
 static int
-s_copy_tasks (stele_archiver_t *self, stele_archive_step_t *step)
+s_copy_items (stele_archiver_t *self, stele_archive_step_t *step)
 {
+    stele_task_copy_t *copy = step->sessions? self->sessions_copy: self->tasks_copy;
     int64_t events = 0, begun = 0, pages = 0;
     int copied = 0, code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &begun);
     while (code == 0 && copied < step->count && events < EVENTS_MAX && pages - begun < PAGES_MAX) {
-        int64_t rows = stele_task_copy_run (self->copy, step->tasks [copied].task);
+        int64_t rows = stele_task_copy_run (copy, step->items [copied].key);
         if (rows < 0)
             return (int) rows;
-        step->tasks [copied++].events = rows;
+        step->items [copied++].events = rows;
         events += rows;
         code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &pages);
     }
@@ -266,7 +317,7 @@ s_copy (stele_archiver_t *self, stele_archive_step_t *step)
     if (code == 0)
         code = s_top_up (self, "dictionaries");
     if (code == 0)
-        code = s_copy_tasks (self, step);
+        code = s_copy_items (self, step);
     if (code == 0)
         code = stele_sql_exec (self->db, "COMMIT");
     return code;
@@ -287,11 +338,9 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_reader_error (self->reader));
     code = s_find (self, before_us, step);
-    if (code == 0 && step->count)
-        code = s_choose (self, &step->year);
     if (code)
         s_refuse_ledger (self, refusal);
-    int64_t last = step->count? step->tasks [step->count - 1].task: 0;
+    int64_t last = step->count? step->items [step->count - 1].key: 0;
     if (code == 0 && step->count && (code = s_open (self, step->year, refusal)) == 0) {
         if ((code = s_copy (self, step)) || !s_is_in_place (self)) {
             code = code? s_refuse_archive (self, code, refusal): s_refuse_replaced (self, refusal);
@@ -301,12 +350,14 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
         else {
             STELE_FAULT (archive_copied);
             snprintf (step->archive_id, sizeof step->archive_id, "%s", self->archive_id);
-            last = step->tasks [step->count - 1].task;
+            last = step->items [step->count - 1].key;
         }
     }
     stele_reader_end (self->reader);
-    if (code == 0 && step->count == 0)
+    if (code == 0 && step->count == 0) {
         s_close (self);
+        self->sessions = false;
+    }
     if (code == 0 || refusal->code == STELE_ELEDGER)
         self->cursor = last;
     return code? refusal->code: step->count;

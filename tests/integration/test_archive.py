@@ -11,7 +11,7 @@ import subprocess
 
 import harness
 from archived import BASE, DAY, ArchiveTest
-from client import changed, created, metric, output
+from client import changed, command, created, metric, output, session_changed, started
 
 
 class Answers(ArchiveTest):
@@ -21,6 +21,13 @@ class Answers(ArchiveTest):
         self.assertEqual([path[-4:] for path in self.archives()], ["2024", "2025"])
         self.assertEqual(self.rows("SELECT count (*) FROM tasks"), [(self.tasks - len(self.archivable),)])
         self.assertEqual(self.rows("SELECT count (*) FROM archived_tasks"), [(len(self.archivable),)])
+        #   Their sessions, and no others
+        ended = {session["session_id"] for session in before["sessions"] if session["task_id"] in self.archivable}
+        self.assertTrue(ended and len(ended) < len(before["sessions"]))
+        self.assertEqual(self.rows("SELECT count (*), sum (events) FROM archived_sessions"), [(len(ended), 3 * len(ended))])
+        self.assertEqual({row[0] for row in self.rows("SELECT session_id FROM cli_sessions")} & ended, set())
+        self.assertEqual(self.ask("stats")["ledger"]["archived_sessions"], len(ended))
+        self.assertEqual(self.ask("stats")["archive"]["moved_sessions"], len(ended))
         self.assert_same(before, self.answers())
         #   Also by a broker that archives nothing, of a ledger that was made shorter
         self._asker = None
@@ -112,9 +119,14 @@ class Recall(ArchiveTest):
         return path
 
     def test_verify_compares_the_stubs(self):
-        first = " WHERE id = (SELECT min (id) FROM archived_tasks)"
+        harness.wait_until(lambda: not self.sessions_left(), "the sessions to be archived")
+        first, session = (" WHERE id = (SELECT min (id) FROM archived_%s)" % kind for kind in ("tasks", "sessions"))
         for change, status in ((None, 0), ("UPDATE archived_tasks SET events = events + 1" + first, 1),
-                               ("UPDATE archived_tasks SET task_id = 'another'" + first, 1), ("UPDATE archives SET tasks = tasks + 5", 1)):
+                               ("UPDATE archived_tasks SET task_id = 'another'" + first, 1), ("UPDATE archives SET tasks = tasks + 5", 1),
+                               ("UPDATE archived_sessions SET events = events + 1" + session, 1),
+                               ("UPDATE archived_sessions SET session_id = 'another'" + session, 1),
+                               ("UPDATE archived_sessions SET user_id = 'eve'" + session, 1),
+                               ("UPDATE archives SET sessions = sessions + 5", 1)):
             path = self.copied()
             if change:
                 db = sqlite3.connect(path)
@@ -145,6 +157,30 @@ class Recall(ArchiveTest):
         self._asker = None
         harness.wait_until(lambda: key in self.stubs(), "the task to move again")
         self.assertEqual(self.ask("task.get", task_id=life.id)["task"]["state"], "passed")
+        self.assert_complete()
+
+    def test_late_command_brings_the_session_back(self):
+        life, task = self.life("passed")
+        session = self.name("session")
+        self.producer().publish(started(session, task_id=life.id, time=BASE), command(session, "make", time=BASE + 1))
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        stubs = "SELECT count (*) FROM archived_sessions WHERE session_id = '%s'" % session
+        harness.wait_until(lambda: self.rows(stubs) == [(1,)], "the session to move")
+        before = self.ask("session.get", session_id=session)["session"]
+        ran = self.pages("session.commands", "commands", session_id=session)
+        self.producer().publish(command(session, "make check", time=BASE + 2), session_changed(session, "completed", time=BASE + 3))
+        self.assertEqual(self.rows(stubs), [(0,)])
+        self.assertIn(self.key(task), self.stubs())
+        now = self.ask("session.get", session_id=session)["session"]
+        self.assertEqual((now["state"], now["command_count"], now["created_at"]), ("completed", 2, before["created_at"]))
+        self.assertEqual(self.pages("session.commands", "commands", session_id=session)[:-1], ran)
+        #   And again: the copy that is there already is replaced
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        harness.wait_until(lambda: self.rows(stubs) == [(1,)], "the session to move again")
+        self.assertEqual(self.ask("session.get", session_id=session)["session"], now)
+        self.assertEqual(len(self.pages("session.commands", "commands", session_id=session)), 2)
         self.assert_complete()
 
     def test_late_output_is_stored_once(self):
@@ -359,13 +395,16 @@ class Year(ArchiveTest):
                 task_id = "month-%d-%d" % (month, task)
                 time = BASE + (month * 31 + task % 28) * DAY
                 events += [created(task_id, time=time), changed(task_id, "running", time=time + 1),
-                           output(task_id, os.urandom(1000).hex(), time=time + 2), changed(task_id, "passed", time=time + 3)]
+                           output(task_id, os.urandom(1000).hex(), time=time + 2), changed(task_id, "passed", time=time + 3),
+                           started(task_id, task_id=task_id, time=time + 1), command(task_id, "make check " * 9, time=time + 2),
+                           session_changed(task_id, "completed", time=time + 3)]
             peer.publish(*events)
             harness.wait_until(lambda: self.archived() == (month + 1) * 100 + len(self.archivable), "the month")
+            harness.wait_until(lambda: not self.sessions_left(), "the sessions of the month")
             pages, free = self.rows("SELECT * FROM pragma_page_count, pragma_freelist_count")[0]
             sizes.append((pages - free) * 4096)
-        #   What stays of a task: its stub
-        self.assertLess(sizes[-1] - sizes[0], 500 * 150, sizes)
+        #   What stays of a task and its session: their stubs
+        self.assertLess(sizes[-1] - sizes[0], 500 * 250, sizes)
         archive = self.archives()[0]
         harness.wait_until(lambda: os.path.getsize(archive) > 3 * sizes[-1], "the archive to have it all")
 
