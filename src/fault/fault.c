@@ -21,7 +21,7 @@
 #define RULES_MAX 16
 
 typedef enum { S_PLAIN, S_EIO, S_ANY } s_returns_t;
-typedef enum { S_KILL, S_EXIT, S_STOP, S_SLEEP, S_RETURN } s_verb_t;
+typedef enum { S_KILL, S_EXIT, S_STOP, S_SLEEP, S_HOLD, S_RETURN } s_verb_t;
 
 static const struct {
     const char *name;
@@ -48,6 +48,7 @@ static const struct {
     { "exit", S_EXIT, 0 },
     { "stop", S_STOP, 0 },
     { "sleep", S_SLEEP, 0 },
+    { "hold", S_HOLD, 0 },
     { "error", S_RETURN, STELE_EIO },
     { "full", S_RETURN, STELE_EFULL },
     { "busy", S_RETURN, STELE_EBUSY },
@@ -60,6 +61,7 @@ typedef struct {
     stele_fault_t point;
     size_t action;
     unsigned sleep_ms;
+    char path [200];                // Of the file that holds it
     unsigned long from, to;         // Range of the hits, counted from 1
 } s_rule_t;
 
@@ -103,12 +105,34 @@ s_parse_number (const char *text, unsigned long *number, bool *open)
     return errno == 0 && end > text && strcmp (end, *open? "+": "") == 0;
 }
 
+//  What follows the '=' of an action: NULL if it has none
+static int
+s_parse_value (s_rule_t *rule, const char *value)
+{
+    bool open = false;
+    unsigned long number = 0;
+    switch (s_actions [rule->action].verb) {
+        case S_SLEEP:
+            if (!value || !s_parse_number (value, &number, &open) || open)
+                return -1;
+            rule->sleep_ms = (unsigned) number;
+            return 0;
+        case S_HOLD:
+            if (!value || !*value || strlen (value) >= sizeof rule->path)
+                return -1;
+            snprintf (rule->path, sizeof rule->path, "%s", value);
+            return 0;
+        default:
+            return value? -1: 0;
+    }
+}
+
 static int
 s_parse_rule (s_rules_t *rules, char *text, char *error, size_t error_size)
 {
     if (s_parse_control (rules, text))
         return 0;
-    char whole [128];
+    char whole [300];
     snprintf (whole, sizeof whole, "%s", text);
     char *rest = NULL;
     const char *name = strtok_r (text, ":", &rest);
@@ -130,12 +154,9 @@ s_parse_rule (s_rules_t *rules, char *text, char *error, size_t error_size)
     if (s_actions [rule.action].verb == S_RETURN
     &&  (returns == S_PLAIN || (returns == S_EIO && s_actions [rule.action].code != STELE_EIO)))
         return s_refuse (error, error_size, "an error that this place cannot return", whole);
+    if (s_parse_value (&rule, value))
+        return s_refuse (error, error_size, "an invalid time or file", whole);
     bool open = false;
-    unsigned long number = 0;
-    if ((s_actions [rule.action].verb == S_SLEEP) != (value != NULL)
-    ||  (value && (!s_parse_number (value, &number, &open) || open)))
-        return s_refuse (error, error_size, "an invalid time", whole);
-    rule.sleep_ms = (unsigned) number;
     if (count) {
         if (!s_parse_number (count, &rule.from, &open) || rule.from == 0)
             return s_refuse (error, error_size, "an invalid count", whole);
@@ -188,10 +209,17 @@ s_report (const char *name, const char *action)
         return;
 }
 
+static void
+s_sleep (unsigned time_ms)
+{
+    struct timespec time = { time_ms / 1000, time_ms % 1000 * 1000000L };
+    while (nanosleep (&time, &time) && errno == EINTR) {}
+}
+
 static int
 s_act (const s_rule_t *rule)
 {
-    if (s_actions [rule->action].verb != S_SLEEP)
+    if (s_actions [rule->action].verb != S_SLEEP && s_actions [rule->action].verb != S_HOLD)
         s_report (s_points [rule->point].name, s_actions [rule->action].name);
     switch (s_actions [rule->action].verb) {
         case S_KILL:
@@ -203,11 +231,13 @@ s_act (const s_rule_t *rule)
         case S_STOP:
             kill (getpid (), SIGSTOP);
             return 0;
-        case S_SLEEP: {
-            struct timespec time = { rule->sleep_ms / 1000, rule->sleep_ms % 1000 * 1000000L };
-            while (nanosleep (&time, &time) && errno == EINTR) {}
+        case S_SLEEP:
+            s_sleep (rule->sleep_ms);
             return 0;
-        }
+        case S_HOLD:
+            while (access (rule->path, F_OK) == 0)
+                s_sleep (5);
+            return 0;
         case S_RETURN:
             return s_actions [rule->action].code;
     }

@@ -19,11 +19,12 @@
       exit        _exit (70)
       stop        SIGSTOP to this process, until it receives SIGCONT
       sleep=MS    wait
+      hold=FILE   wait as long as that file exists
       error       return an I/O error, if the place can return one
       full, busy, nomem   return that error
 
     For example, STELE_FAULT=commit_before:kill:3 dies before the third commit. Each action
-    except sleep prints one line, "fault: NAME: ACTION", on stderr.
+    except sleep and hold prints one line, "fault: NAME: ACTION", on stderr.
 
     The name of a control (points.h) alone switches it on. An unknown name or action ends the
     process with status 64: a typing error must not make a test pass.

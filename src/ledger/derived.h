@@ -27,6 +27,7 @@ typedef struct {
     int64_t error_count, interruptions, retries;
     int64_t last_error, last_history, last_output, last_metric;     // Positions
     int64_t owner;                  // Number of a producer, 0: none
+    bool target_dir, full_access;   // Has a value: a record has that of task.created where there is none
 } stele_task_row_t;
 typedef int (stele_task_row_fn) (const stele_task_row_t *row, void *arg);
 
@@ -80,7 +81,7 @@ int
     archived. Negative: an error.                                            */
 typedef enum {
     STELE_DERIVED_STRAY_STATES, STELE_DERIVED_WRONG_COUNTS, STELE_DERIVED_STRAY_COMMITS, STELE_DERIVED_SESSIONS, STELE_DERIVED_PREFERENCES,
-    STELE_DERIVED_WRONG_STUBS
+    STELE_DERIVED_WRONG_STUBS, STELE_DERIVED_ZEROS
 } stele_derived_count_t;
 int64_t
     stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which);

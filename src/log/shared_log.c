@@ -269,6 +269,12 @@ stele_log_page_next (stele_log_page_t *self, const stele_batch_end_t *end, stele
     return code? code: 1;
 }
 
+int64_t
+stele_log_page_last (const stele_log_page_t *self)
+{
+    return stele_postgres_integer (self->result, PQntuples (self->result) - 1, 0);
+}
+
 void
 stele_log_page_destroy (stele_log_page_t **self_p)
 {

@@ -168,6 +168,10 @@ int
     has no more; or as stele_batch_check, with a refusal.                    */
 int
     stele_log_page_next (stele_log_page_t *self, const stele_batch_end_t *end, stele_batch_t *batch, stele_refusal_t *refusal);
+
+/*  Number of its last batch.                                                */
+int64_t
+    stele_log_page_last (const stele_log_page_t *self);
 void
     stele_log_page_destroy (stele_log_page_t **self_p);
 

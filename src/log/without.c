@@ -55,6 +55,12 @@ stele_log_page_next (stele_log_page_t *self, const stele_batch_end_t *end, stele
     return 0;
 }
 
+int64_t
+stele_log_page_last (const stele_log_page_t *self)
+{
+    return 0;
+}
+
 void
 stele_log_page_destroy (stele_log_page_t **self_p)
 {

@@ -102,14 +102,17 @@ s_set_words (derived_task_t *task, const derived_event_t *event)
             *words [i] = event->words [i];
 }
 
-//  What a task.created gives is in its own line; later values are in the row of the task only
+//  What a task.created gives as the first event is in its own line; other values are in the row of the task only. A later
+//  task.created keeps what earlier events have set.
 static void
 s_set_fields (derived_task_t *task, const derived_event_t *event, const derived_set_t *sets)
 {
+    bool created = event->type == STELE_TASK_CREATED;
     if (!task->fields)
         task->fields = stele_memory_new (STELE_EVENT_FIELD_COUNT * sizeof *task->fields);
     for (size_t i = 0; i < event->set_count; i++)
-        task->fields [sets [i].field] = sets [i].hash;
+        if (!created || !task->fields [sets [i].field])
+            task->fields [sets [i].field] = sets [i].hash;
 }
 
 static int
@@ -189,7 +192,7 @@ s_task (stele_derive_t *self, const derived_event_t *event, const derived_set_t 
         task->last_metric = position;
     else
         code = s_history (task, event, refusal);
-    if (event->type == STELE_TASK_UPDATED)
+    if (event->set_count)
         s_set_fields (task, event, sets);
     task->updated_at = time;
     s_widen (self, task, position, time);

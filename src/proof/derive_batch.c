@@ -103,11 +103,8 @@ s_set (stele_derive_batch_t *self, derived_event_t *event, int field, const stel
 static void
 s_set_fields (stele_derive_batch_t *self, derived_event_t *event, const stele_record_t *record)
 {
-    //  Those of task_states are compared there
-    const stele_field_set_t set = STELE_TASK_FIELDS & ~(STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE)
-        | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL));
     for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
-        if (set & STELE_FIELD_BIT (field))
+        if (DERIVED_TASK_FIELDS & STELE_FIELD_BIT (field))
             s_set (self, event, field, &record->values [field]);
 }
 
@@ -137,7 +134,8 @@ stele_derive_batch_add (stele_derive_batch_t *self, const stele_record_t *record
     };
     for (size_t i = 0; i < sizeof words / sizeof words [0]; i++)
         event->words [i] = s_hash_word (&record->values [words [i]]);
-    if (event->type == STELE_TASK_UPDATED)
+    //  What the first event of a task gives is in its own line
+    if (event->type == STELE_TASK_UPDATED || (event->type == STELE_TASK_CREATED && key != event->position))
         s_set_fields (self, event, record);
     else
     if (event->type == STELE_SESSION_STARTED)

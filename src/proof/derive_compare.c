@@ -68,6 +68,12 @@ s_compare_word (s_compare_t *self, int64_t key, const char *column, uint64_t exp
             (int) (stored->size < 60? stored->size: 60), stored->text? stored->text: "");
 }
 
+static bool
+s_is_set (const derived_task_t *task, stele_field_t field, bool stored)
+{
+    return !task->placeholder? stored: task->fields && task->fields [field];
+}
+
 static void
 s_compare_task (s_compare_t *self, const derived_task_t *task, const stele_task_row_t *row)
 {
@@ -83,7 +89,10 @@ s_compare_task (s_compare_t *self, const derived_task_t *task, const stele_task_
         { "last_error", task->last_error, row->last_error }, { "last_history", task->last_history, row->last_history },
         { "last_output", task->last_output, row->last_output }, { "last_metric", task->last_metric, row->last_metric },
         //  Ledgers of earlier versions did not record it with events
-        { "owner", task->owner < 0? row->owner: task->owner, row->owner }
+        { "owner", task->owner < 0? row->owner: task->owner, row->owner },
+        //  Of a task whose first event is no task.created; those of the others are in its line
+        { "target_dir (of tasks: whether there is one)", s_is_set (task, STELE_TARGET_DIR, row->target_dir), row->target_dir },
+        { "full_access (of tasks: whether there is one)", s_is_set (task, STELE_FULL_ACCESS, row->full_access), row->full_access }
     };
     if (s_compare_numbers (self, "task_states", task->key, numbers, COUNT (numbers)))
         return;
@@ -115,14 +124,23 @@ static int
 s_take_fields (const stele_record_t *row, void *arg)
 {
     s_fields_t *self = arg;
-    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++)
-        if (self->task->fields [field]
-        &&  derived_hash_value (self->compare->derive->pack, &row->values [field]) != self->task->fields [field])
-            s_differ (self->compare, self->task->key, "tasks.%s is not what the last task.updated has set", stele_field_name (field));
+    const derived_task_t *task = self->task;
+    //  Without the two that a record has in any case
+    const stele_field_set_t fields = DERIVED_TASK_FIELDS & ~(STELE_FIELD_BIT (STELE_TARGET_DIR) | STELE_FIELD_BIT (STELE_FULL_ACCESS));
+    for (int field = 0; field < STELE_EVENT_FIELD_COUNT; field++) {
+        const stele_value_t *value = &row->values [field];
+        uint64_t set = task->fields? task->fields [field]: 0;
+        if (set && derived_hash_value (self->compare->derive->pack, value) != set)
+            s_differ (self->compare, task->key, "tasks.%s is not what the last event has set", stele_field_name (field));
+        else
+        if (!set && task->placeholder && fields & STELE_FIELD_BIT (field) && value->kind != STELE_VALUE_NONE)
+            s_differ (self->compare, task->key, "tasks.%s has a value that no event has set", stele_field_name (field));
+    }
     return 0;
 }
 
-//  Fields that task.updated has set, of the tasks that have such an event
+//  Fields that events have set, of the tasks that have such an event; and all of those whose first event is no task.created,
+//  with which the others are compared
 static int
 s_compare_fields (s_compare_t *self)
 {
@@ -130,7 +148,7 @@ s_compare_fields (s_compare_t *self)
     int found = 0;
     for (size_t i = 0; i < derive->task_count && found >= 0 && !self->ended; i++) {
         s_fields_t fields = { .compare = self, .task = &derive->tasks [i] };
-        if (!fields.task->fields)
+        if (!fields.task->fields && !fields.task->placeholder)
             continue;
         found = stele_reader_task_by_key (derive->reader, fields.task->key, s_take_id, &fields);
         if (found == 1)
@@ -427,7 +445,8 @@ s_compare_counts (s_compare_t *self)
         { STELE_DERIVED_SESSIONS, (int64_t) derive->session_count, "cli_sessions has rows without events, or lacks rows" },
         { STELE_DERIVED_PREFERENCES, (int64_t) HASH_COUNT (derive->preferences),
             "user_preferences has rows without events, or lacks rows" },
-        { STELE_DERIVED_WRONG_STUBS, 0, "archived_tasks or archives differ from what is in the archives" }
+        { STELE_DERIVED_WRONG_STUBS, 0, "archived_tasks or archives differ from what is in the archives" },
+        { STELE_DERIVED_ZEROS, 0, "tasks, task_states or sessions have a column that is 0 where only NULL says that there is none" }
     };
     for (size_t i = 0; i < COUNT (counts); i++) {
         int64_t count = stele_reader_derived_count (derive->reader, counts [i].which);

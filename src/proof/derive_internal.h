@@ -39,6 +39,10 @@ struct stele_derive_batch {
     size_t set_count, set_room;
 };
 
+//  Fields in the row of a task. Those of task_states are compared there.
+#define DERIVED_TASK_FIELDS (STELE_TASK_FIELDS & ~(STELE_FIELD_BIT (STELE_STATE) | STELE_FIELD_BIT (STELE_ROLE) \
+    | STELE_FIELD_BIT (STELE_PROVIDER) | STELE_FIELD_BIT (STELE_MODEL)))
+
 //  Bits of stele_task_row_t.flags
 #define DERIVED_CREATED 1
 #define DERIVED_STATED 2

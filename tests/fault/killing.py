@@ -58,15 +58,18 @@ class Killing:
                    self.count(), ", ".join("%d %s" % (n, kind) for kind, n in sorted(self.cycles.items())),
                    self.rounds, self.acked, self.events, self.feed, self.slowest, self.seed)
 
-    def cycle_until(self, cycles, seconds=None):
-        begun = time.monotonic()
-        while self.count() < cycles and (seconds is None or time.monotonic() - begun < seconds):
-            self.round(min(ROUND, cycles - self.count()),
-                       None if seconds is None else begun + seconds)
+    def cycle_until(self, cycles, seconds=None, least=0):
+        """At most so many, and no longer than that many seconds after the first 'least' of them."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while self.count() < cycles and not self._enough(until, least):
+            self.round(min(ROUND, cycles - self.count()), until, least)
             if self.say:
                 self.say(self.report())
 
-    def round(self, cycles, until=None):
+    def _enough(self, until, least):
+        return until is not None and time.monotonic() > until and self.count() >= least
+
+    def round(self, cycles, until=None, least=0):
         """One ledger, from the first event to the last check."""
         with Arena(self.random.randrange(1 << 32), self.build,
                    producers=self.random.choice((4, 16, 48)),
@@ -74,7 +77,7 @@ class Killing:
                    evidence=self.evidence) as arena:
             arena.start_load()
             for number in range(cycles):
-                if until and time.monotonic() > until:
+                if self._enough(until, least):
                     break
                 kind = arena.random.choices(list(KINDS), KINDS.values())[0]
                 getattr(self, "_" + kind)(arena)

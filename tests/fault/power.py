@@ -52,14 +52,18 @@ class Power:
             self.cycles, ", ".join("%d %s" % (n, end) for end, n in sorted(self.ends.items())),
             self.rounds, self.acked, self.seed)
 
-    def cycle_until(self, cycles, seconds=None):
-        begun = time.monotonic()
-        while self.cycles < cycles and (seconds is None or time.monotonic() - begun < seconds):
-            self._round(min(ROUND, cycles - self.cycles), None if seconds is None else begun + seconds)
+    def cycle_until(self, cycles, seconds=None, least=0):
+        """At most so many, and no longer than that many seconds after the first 'least' of them."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while self.cycles < cycles and not self._enough(until, least):
+            self._round(min(ROUND, cycles - self.cycles), until, least)
             if self.say:
                 self.say(self.report())
 
-    def _round(self, cycles, until):
+    def _enough(self, until, least):
+        return until is not None and time.monotonic() > until and self.cycles >= least
+
+    def _round(self, cycles, until, least):
         self.folder = harness.temporary_folder()
         self.disk = Disk(self.folder)
         self.arena = arena = Arena(self.random.randrange(1 << 32), self.build, store=self.disk.path,
@@ -67,7 +71,7 @@ class Power:
                                    rate=self.random.choice((1000, 3000, 10000)))
         arena.start_load()
         for number in range(cycles):
-            if until and time.monotonic() > until:
+            if self._enough(until, least):
                 break
             arena.start(self.fault)
             time.sleep(self.random.random() * 0.3)

@@ -147,7 +147,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=min(4, (os.cpu_count() or 1) + 1),
                         help="files at a time: they wait more than they compute")
-    parser.add_argument("--time-out", type=float, default=600, help="seconds that a file may take")
+    parser.add_argument("--time-out", type=float, default=1200, help="seconds that a file may take")
     parser.add_argument("files", nargs="+")
     args = parser.parse_args()
     runner = Runner(os.environ.get("STELE_FAULT_LOGS", "fault-logs"), args.time_out)

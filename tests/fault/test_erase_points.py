@@ -69,6 +69,16 @@ class Points(ArchiveTest):
                 pass
         return names
 
+    def hold(self, step):
+        """An environment in which the first one that gets there waits until 'release'."""
+        self.held = os.path.join(self.folder, "held")
+        with open(self.held, "w"):
+            pass
+        return dict(os.environ, STELE_FAULT="%s:hold=%s:1" % (step, self.held))
+
+    def release(self):
+        os.unlink(self.held)
+
     def erasures(self, task):
         return [event for event in self.ask("audit.list", operation="task.erase")["events"] if event["target"] == task]
 
@@ -120,11 +130,12 @@ class ErasePoints(Points):
         task = self.name("task")
         self.producer().publish(created(task, time=BASE, description=NEEDLE), changed(task, "running", time=BASE + 1),
                                 changed(task, "failed", time=BASE + 3))
-        self.restart(*AGE, env=dict(os.environ, STELE_FAULT="archive_copied:sleep=5000:1"))
+        self.restart(*AGE, env=self.hold("archive_copied"))
         self._asker = None
         copies = lambda: [path for path in self.found() if ".archive-2024" in path]
         harness.wait_until(copies, "the copy")
         self.ask("task.erase", task_id=task, reason="r")
+        self.release()
         self.producer("other").publish(created("after-" + task, time=BASE), changed("after-" + task, "passed", time=BASE + 1))
         type(self).archivable = self.archivable | {"after-" + task, task}
         harness.wait_until(lambda: self.archived() == len(self.archivable) - 1, "the others to move")
@@ -134,11 +145,12 @@ class ErasePoints(Points):
         """The copy of the ledger says that the task is in the archive, which is copied later and no longer has it."""
         task = self.archived_task("backup")
         repository = os.path.join(self.folder, "repository")
-        self.restart(*AGE, "--backup", repository, env=dict(os.environ, STELE_FAULT="snapshot_verified:sleep=5000:1"))
+        self.restart(*AGE, "--backup", repository, env=self.hold("snapshot_verified"))
         self._asker = None
         harness.wait_until(lambda: glob.glob(repository + "/snapshots/*check.part"), "the copy of the ledger")
         erased = self.ask("task.erase", task_id=task, reason="r")["erased_position"]
         harness.wait_until(lambda: not self.found(), "the files to be scrubbed")
+        self.release()
         snapshots = lambda: [int(os.path.basename(path)[:16]) for path in glob.glob(repository + "/snapshots/*.json")]
         harness.wait_until(snapshots, "a snapshot")
         self.assertEqual([position >= erased for position in snapshots()], [True])

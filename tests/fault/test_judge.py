@@ -6,6 +6,7 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import unittest
 
@@ -201,8 +202,9 @@ class Watched(unittest.TestCase):
         """In Redis."""
         redis = self.arena.redis
         before = redis.call("DUMP", change[1])
-        redis.call(*change)
+        self.arena.broker.signal(signal.SIGSTOP)        # Its own check would put that right
         try:
+            redis.call(*change)
             with self.assertRaises(Verdict) as caught:
                 self.arena.judge.look_at_redis(redis, self.ledger)
             self.assertEqual(caught.exception.kinds(), {"redis"})
@@ -211,6 +213,7 @@ class Watched(unittest.TestCase):
                 redis.call("DEL", change[1])
             else:
                 redis.call("RESTORE", change[1], 0, before, "REPLACE")
+            self.arena.broker.signal(signal.SIGCONT)
         self.arena.judge.look_at_redis(redis, self.ledger)
 
     def task(self):

@@ -15,7 +15,7 @@ class Kill(unittest.TestCase):
     def test_kill_at_random_times_loses_nothing(self):
         with Killing(os.environ.get("SEED")) as killing:
             cycles = int(os.environ.get("CYCLES", "300"))
-            killing.cycle_until(cycles, seconds=90)
+            killing.cycle_until(cycles, seconds=90, least=20)
             self.assertGreaterEqual(killing.count(), min(cycles, 20))
             print("figures: " + killing.report())
 

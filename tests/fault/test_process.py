@@ -16,7 +16,7 @@ import time
 import unittest
 
 import harness
-from client import changed, created, metric, output
+from client import Silence, changed, created, metric, output
 from faulty import FaultTest
 from load import Load
 
@@ -226,17 +226,21 @@ class Signals(FaultTest):
             peer.publish(*[metric(task, "n", value) for value in range(5000)])
         target = os.path.join(self.folder, "export.jsonl")
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT):
-            export = harness.Process([harness.program("stele"), "-t", "500", "export", target],
-                                     env=self.broker.environment())
-            harness.wait_until(lambda: glob.glob(target + "*.part"), "the temporary file")
-            self.broker.signal(signal.SIGSTOP)          # So that it does not finish
-            try:
-                export.signal(number)
-                status = export.wait()
-            finally:
-                self.broker.signal(signal.SIGCONT)
-            self.assertNotEqual(status, 0, number)
+            while self.end_export(target, number) == 0:
+                os.unlink(target)                       # It had finished before
             self.assertEqual(glob.glob(target + "*"), [], number)
+
+    def end_export(self, target, number):
+        """The status of an export that gets that signal, unless it has finished before."""
+        export = harness.Process([harness.program("stele"), "-t", "500", "export", target],
+                                 env=self.broker.environment())
+        harness.wait_until(lambda: glob.glob(target + "*"), "the temporary file")
+        self.broker.signal(signal.SIGSTOP)              # So that it does not finish
+        try:
+            export.signal(number)
+            return export.wait()
+        finally:
+            self.broker.signal(signal.SIGCONT)
 
 
 class Files(FaultTest):
@@ -302,7 +306,9 @@ class Memory(FaultTest):
 
     def test_out_of_memory_ends_the_broker_and_loses_nothing(self):
         started = short = 0
-        for megabytes in (60, 150, 300, 450, 600, 750):     # It starts with 520 or so
+        #   In steps, so that the first with which it starts leaves little room: whether messages pile up in a larger one
+        #   depends on the machine
+        for megabytes in (60, 150, 300, *range(450, 1000, 25)):     # It starts with 520 or so
             self.broker.stop()
             limit = megabytes << 20
             prefix = [shutil.which("prlimit"), "--as=%d:%d" % (limit, limit), "--core=0:0"]
@@ -315,8 +321,8 @@ class Memory(FaultTest):
                 continue
             started += 1
             loads = [Load(self.broker.events, "memory-%d-%d" % (megabytes, n)) for n in range(2)]
-            loads[0].wait_acked(20)
-            short += not self.eat()
+            harness.wait_until(lambda: loads[0].acked >= 20 or not self.broker.running(), "20 acks, or the end")
+            short += not (self.eat() if self.broker.running() else self.assert_ended())
             for load in loads:
                 load.stopping.set()
             for load in loads:
@@ -324,7 +330,9 @@ class Memory(FaultTest):
             self.restart()
             self.assert_kept(*loads)
             self.assert_whole()
-        self.assertGreater(started, 0)
+            if started == 2:
+                break
+        self.assertEqual(started, 2)
         self.assertGreater(short, 0)
 
     def eat(self):
@@ -332,7 +340,12 @@ class Memory(FaultTest):
         received them all, or has been silent for long: its libzmq closed the connections. Returns
         whether it has received them all."""
         content = "x" * (7 << 20)
-        peers = [self.producer(self.name("eater%d" % n)) for n in range(3)]
+        peers = [self.clients.dealer(self.broker.events, self.name("eater%d" % n)) for n in range(3)]
+        try:
+            for peer in peers:
+                peer.hello()
+        except Silence:                                 # There was no room for that either
+            return False if self.broker.running() else self.assert_ended()
         for _ in range(8):
             for peer in peers:
                 peer.send_events([output(self.name("task"), content)])
@@ -347,8 +360,10 @@ class Memory(FaultTest):
         received = all(peer.settled() for peer in peers)
         for peer in peers:
             peer.close()
-        if self.broker.running():
-            return received
+        return received if self.broker.running() else self.assert_ended()
+
+    def assert_ended(self):
+        """It has ended as it does without memory. Returns False, as 'eat' does."""
         status = self.broker.wait()
         #   SIGSEGV: czmq 4.2.1 destroys a frame that it could not allocate
         self.assertIn(status, (-signal.SIGABRT, -signal.SIGSEGV, os.EX_IOERR, os.EX_OSERR),

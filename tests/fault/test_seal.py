@@ -90,7 +90,67 @@ class SealPoints(Sealed):
                 self.assertGreaterEqual(json.loads(done.stdout)["proven"], head)
 
 
-class Flips(Sealed):
+class Damaged(Sealed):
+    def sealed_copy(self, seed):
+        """Events of all kinds, sealed. Returns the ledger of the broker, which has ended, and a copy to damage."""
+        peer = self.producer()
+        peer.send_events(generated(seed))
+        peer.settle()
+        peer.publish(created("big"), changed("big", "running"), output("big", "some text, " * 500))
+        self.assertEqual(self.broker.stop(), 0, self.broker.log())
+        source, path = self.broker.ledger, os.path.join(self.folder, "flipped.db")
+        self.assertEqual(os.path.getsize(source + "-wal") if os.path.exists(source + "-wal") else 0, 0)
+        self.copy(source, path)
+        self.assertEqual(verify(path, self.key)[0], 0, verify(path, self.key))
+        return source, path
+
+    def copy(self, source, path):
+        for end in ("", ".seals", ".checkpoint"):
+            shutil.copy(source + end, path + end)
+
+
+class Zeros(Damaged):
+    """One bit in the header of a row makes the integer 0 of NULL: none of its values shows it."""
+
+    def columns(self, path):
+        file = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        try:
+            return file.execute("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info (t.name) c WHERE t.type = 'table'"
+                                " AND t.sql NOT LIKE '%VIRTUAL%' AND NOT c.\"notnull\" AND NOT c.pk AND c.name <> 'room'").fetchall()
+        finally:
+            file.close()
+
+    def set_zero(self, path, table, column):
+        """Make 0 of the column where it is NULL, in one row. Returns whether there was one."""
+        file = sqlite3.connect(path)
+        triggers = file.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid").fetchall()
+        for name, _ in triggers:
+            file.execute("DROP TRIGGER " + name)
+        changed = file.execute("UPDATE %s SET %s = 0 WHERE rowid = (SELECT rowid FROM %s WHERE %s IS NULL ORDER BY random () LIMIT 1)" % (
+            table, column, table, column)).rowcount
+        for _, sql in triggers:
+            file.execute(sql)
+        file.commit()
+        file.close()
+        return changed
+
+    def test_none_that_becomes_zero_is_named(self):
+        seed = int(os.environ.get("STELE_SEED", random.SystemRandom().randrange(1 << 32)))
+        source, path = self.sealed_copy(seed)
+        unproven = UNPROVEN | {"commits.count_more", "commits.count_less", "task_history.replaced", "task_history.owner"}
+        checked = 0
+        for table, column in self.columns(source):
+            if table in unproven or "%s.%s" % (table, column) in unproven:
+                continue
+            self.copy(source, path)
+            if self.set_zero(path, table, column):
+                status, _, error = verify(path, self.key)
+                self.assertEqual(status, 1, "seed %d: %s.%s: %s" % (seed, table, column, error))
+                checked += 1
+        self.assertGreater(checked, 40)
+
+
+class Flips(Damaged):
     """One bit of the file at a time."""
 
     def rows(self, path):
@@ -132,16 +192,7 @@ class Flips(Sealed):
         seed = int(os.environ.get("STELE_SEED", random.SystemRandom().randrange(1 << 32)))
         count = int(os.environ.get("STELE_FLIPS", "200"))
         dice = random.Random(seed)
-        peer = self.producer()
-        peer.send_events(generated(seed))
-        peer.settle()
-        peer.publish(created("big"), changed("big", "running"), output("big", "some text, " * 500))
-        self.assertEqual(self.broker.stop(), 0, self.broker.log())
-        source, path = self.broker.ledger, os.path.join(self.folder, "flipped.db")
-        self.assertEqual(os.path.getsize(source + "-wal") if os.path.exists(source + "-wal") else 0, 0)
-        for end in ("", ".seals", ".checkpoint"):
-            shutil.copy(source + end, path + end)
-        self.assertEqual(verify(path, self.key)[0], 0, verify(path, self.key))
+        source, path = self.sealed_copy(seed)
         with open(path, "rb") as file:
             data = file.read()
         rows, named, unused, missed = self.rows(path), 0, 0, []

@@ -107,8 +107,10 @@ class ArchiveTest(harness.BrokerTest):
         self._asker = None
         self.restart("--archive-after", "90d", **more)
         expected = len(self.archivable) if expected is None else expected
-        harness.wait_until(lambda: self.archived() == expected, "%d archived tasks" % expected)
-        harness.wait_until(lambda: not self.sessions_left(), "their sessions to be archived")
+        #   Each task can be the first of an archive
+        patience = harness.PATIENCE + 5 * expected
+        harness.wait_until(lambda: self.archived() == expected, "%d archived tasks" % expected, patience)
+        harness.wait_until(lambda: not self.sessions_left(), "their sessions to be archived", patience)
 
     def archived(self):
         return self.ask("stats")["ledger"].get("archived_tasks", 0)

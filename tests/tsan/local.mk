@@ -9,6 +9,7 @@ tests_tsan_race_LDADD = $(CZMQ_LIBS) $(ZMQ_LIBS)
 tsan_tests = \
     tests/unit/test_compress_ahead \
     tests/unit/test_checkpoint \
+    tests/unit/test_lead_job \
     tests/conformance/test_feed.py \
     tests/conformance/test_pipeline.py \
     tests/conformance/test_publish.py \

@@ -44,6 +44,12 @@ check_PROGRAMS += tests/unit/test_roster
 TESTS += tests/unit/test_roster
 tests_unit_test_roster_SOURCES = tests/unit/test_roster.c tests/unit/ledger_fixture.h
 tests_unit_test_roster_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+#   Without liblog: the functions of the log are those of the test
+check_PROGRAMS += tests/unit/test_lead_job
+TESTS += tests/unit/test_lead_job
+tests_unit_test_lead_job_SOURCES = tests/unit/test_lead_job.c
+tests_unit_test_lead_job_LDADD = src/broker/libbroker.la src/base/libbase.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_disk_space
 TESTS += tests/unit/test_disk_space
 tests_unit_test_disk_space_SOURCES = tests/unit/test_disk_space.c

@@ -102,6 +102,7 @@ test_fault_wrong_rule_is_refused (void **state)
     s_assert_refused ("commit_before:kill:0", "invalid count");
     s_assert_refused ("commit_before:kill:x", "invalid count");
     s_assert_refused ("commit_before:sleep", "invalid time");
+    s_assert_refused ("commit_before:hold", "invalid time or file");
     s_assert_refused ("commit_before:kill=3", "invalid time");
     s_assert_refused ("feed_before:error", "cannot return");
     s_assert_refused ("commit_after:full", "cannot return");
@@ -113,7 +114,7 @@ test_fault_control_is_on_when_named (void **state)
     (void) state;
     s_set (NULL);
     assert_false (STELE_CONTROL (ack_before_commit));
-    s_set ("ack_before_commit,feed_before:sleep=1");
+    s_set ("ack_before_commit,feed_before:sleep=1,feed_before:hold=/no/such/file");
     assert_true (STELE_CONTROL (ack_before_commit));
     assert_false (STELE_CONTROL (sync_normal));
 }

@@ -146,12 +146,24 @@ test_roster_leases_of_any_length_are_taken_and_extended (void **state)
     stele_roster_t *roster = s_roster (state);
     s_leased (roster, "forever", INT64_MAX);
     s_leased (roster, "nearly", INT64_MAX / 1000);
+    usleep (200000);
     stele_roster_entry_t *member = s_leased (roster, "a", 20);
     stele_roster_extend (roster, 200000);
     assert_null (s_next_expired (roster, 50));
     assert_ptr_equal (s_next_expired (roster, 5000), member);
     stele_roster_extend (roster, INT64_C (86400) * 1000000);
     assert_null (s_next_expired (roster, 20));
+    stele_roster_destroy (&roster);
+}
+
+//  Of a node that takes over: it was in doubt for long before
+static void
+test_roster_read_during_a_stall_is_not_extended_by_what_was_before (void **state)
+{
+    stele_roster_t *roster = s_roster (state);
+    stele_roster_entry_t *member = s_leased (roster, "a", 20);
+    stele_roster_extend (roster, INT64_C (3600) * 1000000);
+    assert_ptr_equal (s_next_expired (roster, 10000), member);
     stele_roster_destroy (&roster);
 }
 
@@ -256,6 +268,8 @@ main (void)
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_fence_is_taken_back, fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_leases_run_out_in_turn_and_those_that_are_prolonged_do_not,
+            fixture_new, fixture_destroy),
+        cmocka_unit_test_setup_teardown (test_roster_read_during_a_stall_is_not_extended_by_what_was_before,
             fixture_new, fixture_destroy),
         cmocka_unit_test_setup_teardown (test_roster_leases_of_any_length_are_taken_and_extended,
             fixture_new, fixture_destroy),

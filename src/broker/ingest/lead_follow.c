@@ -15,7 +15,7 @@
 #include "broker/ingest/lead_internal.h"
 
 #define LOOK_MS 250                 // Between two looks at the head, and attempts to lead
-#define SLICE_US 20000              // Of folding, between which messages are answered
+#define SLICE_US 2000               // Of folding, between which messages are answered, and readers learn of what was folded
 #define NOTE_MS 1000                // Between two notes of this node
 #define RESIGN_MS 1000              // For the last one
 #define ANNOUNCE_US 2000            // Between two announcements while batches follow each other
@@ -117,6 +117,28 @@ s_fold_one (stele_writer_t *writer, const stele_batch_t *batch, stele_refusal_t 
     return code;
 }
 
+//  How far to read while the last page is folded. 0: another job is due, which needs the log.
+static int64_t
+s_upto (const stele_writer_t *writer)
+{
+    const stele_lead_t *self = writer->lead;
+    int64_t now_ms = stele_clock_steady_ms ();
+    if (self->takes_over)
+        return now_ms - self->alive_ms < writer->settings->shared_log_lease_ms / 3? self->target.end.number: 0;
+    return now_ms - self->looked_ms < LOOK_MS && now_ms - self->noted_ms < NOTE_MS? stele_shared_log_safe (self->log): 0;
+}
+
+static void
+s_read_on (const stele_writer_t *writer)
+{
+    const stele_lead_t *self = writer->lead;
+    if (!stele_lead_job_may_read_on (self->job))
+        return;
+    int64_t upto = s_upto (writer);
+    if (upto > stele_log_page_last (stele_lead_job_page (self->job)))
+        stele_lead_job_read_on (self->job, upto);
+}
+
 //  If the job READ has ended, fold what a slice of time permits of the batches that it has brought, and take it after the last.
 //  0 or a code.
 static int
@@ -131,7 +153,13 @@ s_fold (stele_writer_t *writer)
     stele_refusal_t refusal = { 0 };
     int64_t until_us = stele_clock_steady_us () + SLICE_US;
     int code = 0;
+    if (self->skips) {
+        self->skips = false;
+        stele_lead_job_take (self->job, &result);
+        return 0;
+    }
     while (page && code == 0 && (code = stele_log_page_next (page, &self->end, &batch, &refusal)) == 1) {
+        s_read_on (writer);
         code = s_fold_one (writer, &batch, &refusal);
         if (code == 0 && stele_clock_steady_us () >= until_us)
             return 0;
@@ -139,6 +167,7 @@ s_fold (stele_writer_t *writer)
     stele_lead_job_take (self->job, &result);
     if (!page)
         return s_stop (writer, result.code, &result.refusal);
+    self->skips = code && stele_lead_job_busy (self->job);
     self->full = self->full && code;
     self->reads = self->reads || code == 0;
     return code? s_stop (writer, code, &refusal): 0;

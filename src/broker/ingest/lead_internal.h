@@ -36,6 +36,7 @@ struct stele_lead {
     bool expired;                   // As of the last look at the head: no node leads
     bool reads;                     // The log has what the ledger lacks: it has folded some of it
     bool may_lead;                  // It tries to as soon as it has all that is safe
+    bool skips;                     // What is read on after a page that could not be folded: it is dropped
     bool takes_over;                // It leads the log, but not all of it up to 'target' is folded
     stele_log_head_t target;
     stele_batch_end_t end;          // What the ledger has, or has with the open batch that the log has

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +24,15 @@ enum { IDLE, RUNNING, DONE, ABANDONED };
 struct stele_lead_job {
     stele_shared_log_t *log;
     atomic_int state;
-    int wake;                       // eventfd
+    bool started;                   // The thread
+    pthread_t thread;
+    sem_t begin;                    // A job waits for the thread, or the thread is to end: 'ends'
+    bool ends;                      // Set while no job runs. A job that was started runs, also if it was abandoned first
+    int wake;                       // eventfd, a semaphore: one for each result to take
     stele_job_input_t input;
     stele_job_result_t result;
-    stele_log_page_t *page;
+    stele_log_page_t *page;         // What the job READ has brought
+    stele_log_page_t *front;        // What the one before it has brought: it is taken first
     stele_log_node_t nodes [STELE_LOG_NODES];
 };
 
@@ -35,8 +41,10 @@ stele_lead_job_new (stele_shared_log_t *log)
 {
     stele_lead_job_t *self = STELE_NEW (stele_lead_job_t);
     self->log = log;
-    self->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
     assert (self->wake >= 0);
+    int rc = sem_init (&self->begin, 0, 0);
+    assert (rc == 0);
     return self;
 }
 
@@ -44,8 +52,10 @@ static void
 s_free (stele_lead_job_t *self)
 {
     stele_log_page_destroy (&self->page);
+    stele_log_page_destroy (&self->front);
     stele_shared_log_destroy (&self->log);
     close (self->wake);
+    sem_destroy (&self->begin);
     free (self);
 }
 
@@ -53,12 +63,25 @@ bool
 stele_lead_job_destroy (stele_lead_job_t **self_p)
 {
     assert (self_p);
-    bool free_now = *self_p && atomic_exchange (&(*self_p)->state, ABANDONED) != RUNNING;
-    bool runs = *self_p && !free_now;
-    if (free_now)
-        s_free (*self_p);
+    stele_lead_job_t *self = *self_p;
+    if (!self)
+        return true;
     *self_p = NULL;
-    return !runs;
+    //  Read before the exchange: afterwards the thread may free the object
+    bool started = self->started;
+    pthread_t thread = self->thread;
+    if (atomic_exchange (&self->state, ABANDONED) == RUNNING) {
+        pthread_detach (thread);
+        return false;
+    }
+    //  It runs no job, so it ends at once
+    if (started) {
+        self->ends = true;
+        sem_post (&self->begin);
+        pthread_join (thread, NULL);
+    }
+    s_free (self);
+    return true;
 }
 
 static int
@@ -134,32 +157,70 @@ s_call (stele_lead_job_t *self)
     return STELE_EINTERNAL;
 }
 
-static void *
-s_run (void *arg)
+//  Run the job. False: the object is gone.
+static bool
+s_run (stele_lead_job_t *self)
 {
-    stele_lead_job_t *self = arg;
     uint64_t one = 1;
     self->result.code = s_call (self);
     //  Before the state: afterwards the object may be gone
     ssize_t rc = write (self->wake, &one, sizeof one);
     (void) rc;
-    if (atomic_exchange (&self->state, DONE) == ABANDONED)
-        s_free (self);
+    if (atomic_exchange (&self->state, DONE) != ABANDONED)
+        return true;
+    s_free (self);
+    return false;
+}
+
+//  One thread for all jobs: a follower runs hundreds of them in a second
+static void *
+s_loop (void *arg)
+{
+    stele_lead_job_t *self = arg;
+    stele_thread_name ("log");
+    do {
+        while (sem_wait (&self->begin));
+        if (self->ends)
+            return NULL;
+    } while (s_run (self));
     return NULL;
+}
+
+static void
+s_start (stele_lead_job_t *self, stele_job_kind_t kind, const stele_job_input_t *input)
+{
+    self->result = (stele_job_result_t) { .kind = kind };
+    self->input = input? *input: (stele_job_input_t) { 0 };
+    atomic_store (&self->state, RUNNING);
+    if (!self->started)
+        self->started = stele_thread_start (&self->thread, s_loop, self);
+    if (self->started)
+        sem_post (&self->begin);
+    else
+        s_run (self);
 }
 
 void
 stele_lead_job_start (stele_lead_job_t *self, stele_job_kind_t kind, const stele_job_input_t *input)
 {
     assert (!stele_lead_job_busy (self));
-    pthread_t thread;
-    self->result = (stele_job_result_t) { .kind = kind };
-    self->input = input? *input: (stele_job_input_t) { 0 };
-    atomic_store (&self->state, RUNNING);
-    if (stele_thread_start (&thread, s_run, self))
-        pthread_detach (thread);
-    else
-        s_run (self);
+    s_start (self, kind, input);
+}
+
+bool
+stele_lead_job_may_read_on (const stele_lead_job_t *self)
+{
+    return !self->front && self->page && atomic_load (&self->state) == DONE;
+}
+
+void
+stele_lead_job_read_on (stele_lead_job_t *self, int64_t upto)
+{
+    assert (stele_lead_job_may_read_on (self));
+    const stele_job_input_t input = { .end = { .number = stele_log_page_last (self->page) }, .upto = upto };
+    self->front = self->page;
+    self->page = NULL;
+    s_start (self, STELE_JOB_READ, &input);
 }
 
 bool
@@ -177,13 +238,13 @@ stele_lead_job_runs (const stele_lead_job_t *self, stele_job_kind_t kind)
 bool
 stele_lead_job_done (const stele_lead_job_t *self)
 {
-    return atomic_load (&self->state) == DONE;
+    return self->front || atomic_load (&self->state) == DONE;
 }
 
 stele_log_page_t *
 stele_lead_job_page (const stele_lead_job_t *self)
 {
-    return stele_lead_job_done (self)? self->page: NULL;
+    return self->front? self->front: stele_lead_job_done (self)? self->page: NULL;
 }
 
 bool
@@ -191,10 +252,15 @@ stele_lead_job_take (stele_lead_job_t *self, stele_job_result_t *result)
 {
     if (!stele_lead_job_done (self))
         return false;
-    stele_log_page_destroy (&self->page);
-    uint64_t count;
-    ssize_t rc = read (self->wake, &count, sizeof count);
+    uint64_t one;
+    ssize_t rc = read (self->wake, &one, sizeof one);
     (void) rc;
+    if (self->front) {
+        stele_log_page_destroy (&self->front);
+        *result = (stele_job_result_t) { .kind = STELE_JOB_READ };
+        return true;
+    }
+    stele_log_page_destroy (&self->page);
     *result = self->result;
     atomic_store (&self->state, IDLE);
     return true;

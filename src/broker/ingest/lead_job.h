@@ -50,7 +50,7 @@ typedef struct {
 stele_lead_job_t *
     stele_lead_job_new (stele_shared_log_t *log);
 
-/*  Does not wait for a job that runs: its thread then frees the object, and false is returned. */
+/*  Does not wait for a job that runs: the thread then frees the object, and false is returned. */
 bool
     stele_lead_job_destroy (stele_lead_job_t **self_p);
 
@@ -74,6 +74,14 @@ bool
     NULL: it has failed, or has not ended. Owned by the object.              */
 stele_log_page_t *
     stele_lead_job_page (const stele_lead_job_t *self);
+
+/*  Is there a page of a job READ, and none that reads on after it? Then the log may be used until the next one starts. */
+bool
+    stele_lead_job_may_read_on (const stele_lead_job_t *self);
+
+/*  Meanwhile, start a job READ for what follows that page, up to number 'upto'. The page is taken first, with a result of its own. */
+void
+    stele_lead_job_read_on (stele_lead_job_t *self, int64_t upto);
 
 /*  Take the result of the job. False: there is none yet.                    */
 bool

@@ -37,6 +37,7 @@ struct stele_roster {
     s_before_t *before;             // Latest first
     bool any_ack_pending;           // Some connection may have a pending ack
     int64_t due_us;                 // On the clock of the leases: none expires before
+    int64_t read_us;                // Steady clock: when the leases were read from the ledger
     int64_t stalled_us;             // How long the broker was stalled: the clock of the leases stood still
     int64_t grace_ms;               // Shortest lease after a start
     stele_ledger_t *ledger;
@@ -116,6 +117,7 @@ stele_roster_new (stele_ledger_t *ledger, int64_t grace_ms)
     assert (self->members && self->order && self->peers && self->peer_keys);
     self->ledger = ledger;
     self->due_us = INT64_MAX;
+    self->read_us = stele_clock_steady_us ();
     self->grace_ms = grace_ms;
     zlistx_set_destructor (self->order, s_free);
     zhashx_set_destructor (self->peers, s_free);
@@ -339,7 +341,9 @@ stele_roster_heard (stele_roster_t *self, stele_roster_entry_t *member)
 void
 stele_roster_extend (stele_roster_t *self, int64_t time_us)
 {
-    self->stalled_us += time_us;
+    //  A node that leads again after a long doubt has read the leases since the stall began: they are to run from then on
+    int64_t age_us = stele_clock_steady_us () - self->read_us;
+    self->stalled_us += time_us < age_us? time_us: age_us;
 }
 
 //  Called after every batch: there can be very many producers, few of them with a lease

@@ -92,7 +92,7 @@ void
 void
     stele_roster_resume (stele_roster_t *self, stele_roster_entry_t *member);
 
-/*  The broker was stalled for time_us: the clock of the leases did not run. */
+/*  The broker was stalled for time_us: the clock of the leases did not run, as far as the roster existed. */
 void
     stele_roster_extend (stele_roster_t *self, int64_t time_us);
 

@@ -39,7 +39,7 @@ stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg)
         "SELECT t.id, t.created, s.task, s.state, s.flags, " WORD ("role") ", " WORD ("provider") ", " WORD ("model")
         ", s.created_at, s.updated_at, s.started_at, s.completed_at, s.error_count, s.interruptions, s.retries,"
         " s.last_error_at, s.last_history, s.last_output, s.last_metric, s.owner,"
-        " (SELECT word FROM words WHERE id = t.user_id)"
+        " (SELECT word FROM words WHERE id = t.user_id), t.target_dir IS NOT NULL, t.full_access IS NOT NULL"
         " FROM tasks t LEFT JOIN states_plain s ON s.task = t.id ORDER BY t.id");
     while (rc == 0 && reader_step (self, statement) == 1) {
         stele_task_row_t row = {
@@ -53,7 +53,8 @@ stele_reader_task_rows (stele_reader_t *self, stele_task_row_fn *fn, void *arg)
             .retries = sqlite3_column_int64 (statement, 14), .last_error = sqlite3_column_int64 (statement, 15),
             .last_history = sqlite3_column_int64 (statement, 16), .last_output = sqlite3_column_int64 (statement, 17),
             .last_metric = sqlite3_column_int64 (statement, 18), .owner = sqlite3_column_int64 (statement, 19),
-            .user = s_text (statement, 20)
+            .user = s_text (statement, 20), .target_dir = sqlite3_column_int (statement, 21) != 0,
+            .full_access = sqlite3_column_int (statement, 22) != 0
         };
         rc = fn (&row, arg);
     }
@@ -150,6 +151,14 @@ stele_reader_unordered (stele_reader_t *self, stele_key_fn *fn, void *arg)
 #define STRAY_COMMITS \
     "SELECT count (*) FROM (SELECT first, lag (last, 1, 0) OVER (ORDER BY first) AS before FROM commits) WHERE first <> before + 1"
 
+//  Columns that are NULL for "none", and are never written as 0: questions would take both for the same
+#define ZEROS \
+    "SELECT (SELECT count (*) FROM tasks WHERE created = 0 OR user_id = 0)" \
+    " + (SELECT count (*) FROM task_states WHERE role = 0 OR provider = 0 OR model = 0 OR owner = 0 OR interruptions = 0 OR retries = 0)" \
+    " + (SELECT count (*) FROM cli_sessions WHERE started = 0 OR completed_at = 0 OR last_history = 0 OR last_command = 0)" \
+    " + (SELECT count (*) FROM cli_session_history WHERE previous = 0 OR state_from = 0)" \
+    " + (SELECT count (*) FROM cli_session_commands WHERE previous = 0)"
+
 #define ALL_ROWS(name, table, subject) " + (SELECT count (*) FROM " table ")"
 #define MAIN_ROWS(name, table, subject) " + (SELECT count (*) FROM main." table ")"
 
@@ -169,7 +178,8 @@ stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which)
             " + (SELECT count (*) FROM archives a WHERE tasks <> (SELECT count (*) FROM archived_tasks WHERE archive = a.id))"
             " + (SELECT count (*) FROM archives a WHERE sessions <> (SELECT count (*) FROM archived_sessions WHERE archive = a.id))"
             " + abs ((SELECT ifnull (sum (events), 0) FROM archived_tasks) + (SELECT ifnull (sum (events), 0) FROM archived_sessions)"
-            " - (0" STELE_EVENT_TABLES (ALL_ROWS) ") + (0" STELE_EVENT_TABLES (MAIN_ROWS) "))"
+            " - (0" STELE_EVENT_TABLES (ALL_ROWS) ") + (0" STELE_EVENT_TABLES (MAIN_ROWS) "))",
+        [STELE_DERIVED_ZEROS] = ZEROS
     };
     int rc = reader_enter_unbound (self);
     return rc? rc: reader_leave (self, reader_integer (self,

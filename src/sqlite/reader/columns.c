@@ -95,6 +95,17 @@ reader_column_text (stele_reader_t *self, sqlite3_stmt *statement, int column, s
         s_expanded_into (self, self->text, statement, column, size);
 }
 
+//  Fields that Stele does not know, as one object
+static void
+s_extra (stele_reader_t *self, sqlite3_stmt *statement, int column)
+{
+    size_t size;
+    const char *text = s_expanded (self, statement, column, &size);
+    self->row->extra = (stele_value_t) { .kind = STELE_VALUE_JSON, .size = (uint32_t) size, .text = text };
+    if (self->status == 0 && *text != '{')
+        reader_fail (self, STELE_ELEDGER, "the column 'extra' of a row is not a JSON object: it is damaged");
+}
+
 static void
 s_id (stele_reader_t *self, sqlite3_stmt *statement, int column, stele_field_t field)
 {
@@ -209,10 +220,7 @@ s_fill_one (stele_reader_t *self, sqlite3_stmt *statement, int column,
             s_id (self, statement, column, field);
             break;
         case COLUMN_EXTRA:
-            text = s_expanded (self, statement, column, &size);
-            self->row->extra = (stele_value_t) {
-                .kind = STELE_VALUE_JSON, .size = (uint32_t) size, .text = text
-            };
+            s_extra (self, statement, column);
             break;
         case COLUMN_WORD:
             s_word (self, statement, column, field);
