@@ -192,6 +192,7 @@ s_task (stele_derive_t *self, const derived_event_t *event, const derived_set_t 
         task->last_metric = position;
     else
         code = s_history (task, event, refusal);
+    task->erased |= event->erased;
     if (event->set_count)
         s_set_fields (task, event, sets);
     task->updated_at = time;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
+#include "ledger/erase.h"
 #include "proof/derive_internal.h"
 #include "wire/json/json.h"
 
@@ -119,6 +120,14 @@ s_set_preference (stele_derive_batch_t *self, derived_event_t *event, const stel
         s_set (self, event, i, &record->values [derived_preference_fields [i]]);
 }
 
+static bool
+s_is_erased (const stele_record_t *record)
+{
+    static const char start [] = "{\"" STELE_ERASED_LEAF "\":\"";
+    return record->extra.kind == STELE_VALUE_JSON && record->extra.size >= sizeof start - 1
+        && memcmp (record->extra.text, start, sizeof start - 1) == 0;
+}
+
 void
 stele_derive_batch_add (stele_derive_batch_t *self, const stele_record_t *record, int64_t key)
 {
@@ -130,7 +139,7 @@ stele_derive_batch_add (stele_derive_batch_t *self, const stele_record_t *record
         .user = s_hash_word (&record->values [STELE_USER_ID]), .type = (stele_event_type_t) record->type,
         .state = (int) stele_record_integer (record, STELE_STATE, 0),
         .has_error = stele_record_has (record, STELE_ERROR_MESSAGE), .has_user = stele_record_has (record, STELE_USER_ID),
-        .interrupted = stele_record_has (record, STELE_INTERRUPTED)
+        .interrupted = stele_record_has (record, STELE_INTERRUPTED), .erased = s_is_erased (record)
     };
     for (size_t i = 0; i < sizeof words / sizeof words [0]; i++)
         event->words [i] = s_hash_word (&record->values [words [i]]);

@@ -23,6 +23,7 @@ typedef struct {
     stele_event_type_t type;
     int state;                      // 0: none
     bool has_error, has_user, interrupted;
+    bool erased;                    // What it said is
 } derived_event_t;
 
 //  A field that has been set to a value with that hash. Of a preference: index in derived_preference_fields.
@@ -55,8 +56,9 @@ typedef struct {
     int flags;                      // Without DERIVED_INTERRUPTED
     bool placeholder;               // Its first event is not its task.created
     bool unordered;
+    bool erased;                    // Some of its events are
     uint64_t user, role, provider, model;   // Hashes, 0: none
-    uint64_t *fields;               // Hashes of what task.updated set, by field; 0: not set. NULL: nothing
+    uint64_t *fields;               // Hashes of what events set, but a task.created that is the first; by field, 0: not set. NULL: nothing
     int64_t created_at, updated_at;
     int64_t last_error, last_history, last_output, last_metric;
     //  While links are compared: the last row in each table, the state after it, the owner (-1: not recorded)

@@ -101,6 +101,8 @@ class Feed(harness.BrokerTest):
         peer = self.producer()
         head = peer.publish(created(task)) - 1
         peer.publish(changed(task, "starting"))
+        #   The feed follows the log after the ack: the subscriber is late once both were sent
+        harness.wait_until(lambda: self.ask("stats")["feed"]["position"] == head + 2, "the feed to have sent both")
         feed = self.joined()
         peer.publish(changed(task, "running"))
         first = feed.next()[1]["position"]

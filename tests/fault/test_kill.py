@@ -16,7 +16,6 @@ class Kill(unittest.TestCase):
         with Killing(os.environ.get("SEED")) as killing:
             cycles = int(os.environ.get("CYCLES", "300"))
             killing.cycle_until(cycles, seconds=90, least=20)
-            self.assertGreaterEqual(killing.count(), min(cycles, 20))
             print("figures: " + killing.report())
 
 

@@ -58,7 +58,8 @@ class SegmentsUnderFaults(Base):
         load = self.loaded("load")
         for name in names:
             for count in (1, 2):
-                self.start_broker(env=dict(os.environ, STELE_FAULT="%s:kill:%d" % (name, count)))
+                #   Which may come before it is ready
+                self.start_broker(env=dict(os.environ, STELE_FAULT="%s:kill:%d" % (name, count)), line="fault: %s: kill" % name)
                 self.broker.wait()
                 self.assertEqual(self.check()[0], [], name)
         self.backed_up()

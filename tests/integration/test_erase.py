@@ -209,6 +209,19 @@ class Erase(EraseTest, harness.BrokerTest):
         self.sealed("retry")
         self.assertTrue(self.verify(self.broker.ledger, "--key", self.key)["good"])
 
+    def test_tasks_that_were_not_created_first_can_be_erased(self):
+        only, late, again = (self.name(name) for name in ("only", "late", "again"))
+        peer = self.producer()
+        ends = lambda task: [changed(task, "running"), changed(task, "failed")]
+        peer.publish(created(self.name("parent")), *ends(only),
+                     *ends(late), {"type": "task.updated", "task_id": late, "parent_id": self.name("parent")}, created(late, branch="b"),
+                     *ends(again))
+        for task in (only, late, again):
+            self.erase(task)
+        peer.publish(created(again, title="Again", parent_id=self.name("parent")))
+        self.sealed("late")
+        self.assertTrue(self.verify(self.broker.ledger, "--key", self.key)["good"])
+
     def test_very_many_outputs_are_erased_in_steps(self):
         task, other = self.name("task"), self.name("other")
         peer = self.producer()

@@ -281,6 +281,20 @@ class Follow(Brokers):
                 self.broker(name)
             self.pair.primary.sql("UPDATE stele_heads SET seen = to_timestamp(0) WHERE name = '%s'" % self.log)
 
+    def test_page_that_was_read_on_is_dropped_if_the_one_before_it_cannot_be_folded(self):
+        writer = self.broker("a")
+        producer = self.clients.producer(writer.events, "p", lease_ms=3600000)
+        #   More than three pages of 256: the first note of a node comes before anything is read on
+        for _ in range(900):
+            self.publish(producer)
+        self.pair.primary.sql("UPDATE stele_log SET format = 99 WHERE ledger = '%s' AND number = 400" % producer.welcome["ledger"])
+        follower = self.broker("b", role="follower")
+        follower.wait_line("upgrade this node")
+        #   A page that continues elsewhere would end it: it looks at the log again meanwhile
+        time.sleep(1)
+        shared = self.shared(follower)
+        self.assertEqual((shared["state"], shared["number"]), ("stopped", 399))
+
     def test_node_stops_at_a_batch_of_a_later_version_and_continues_after_the_upgrade(self):
         writer = self.broker("a")
         producer = self.clients.producer(writer.events, "p")

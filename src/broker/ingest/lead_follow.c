@@ -123,8 +123,9 @@ s_upto (const stele_writer_t *writer)
 {
     const stele_lead_t *self = writer->lead;
     int64_t now_ms = stele_clock_steady_ms ();
+    //  While it takes over, the next sign of life waits for one page, not for two
     if (self->takes_over)
-        return now_ms - self->alive_ms < writer->settings->shared_log_lease_ms / 3? self->target.end.number: 0;
+        return 0;
     return now_ms - self->looked_ms < LOOK_MS && now_ms - self->noted_ms < NOTE_MS? stele_shared_log_safe (self->log): 0;
 }
 

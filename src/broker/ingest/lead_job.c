@@ -210,7 +210,7 @@ stele_lead_job_start (stele_lead_job_t *self, stele_job_kind_t kind, const stele
 bool
 stele_lead_job_may_read_on (const stele_lead_job_t *self)
 {
-    return !self->front && self->page && atomic_load (&self->state) == DONE;
+    return !self->front && atomic_load (&self->state) == DONE && self->page;
 }
 
 void
