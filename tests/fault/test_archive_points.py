@@ -33,17 +33,6 @@ class ArchivePoints(ArchiveTest):
         super().setUp()
         self.assertTrue(self.points, "%s was not configured with --enable-fault-points" % harness.BUILD)
 
-    def die(self, fault, *arguments):
-        """Start a broker that dies there by itself."""
-        text = "fault: %s" % fault.split(":")[0]
-        try:
-            self.restart(*arguments, env=dict(os.environ, STELE_FAULT=fault))
-        except AssertionError as before_ready:
-            self.assertIn(text, str(before_ready))
-            return
-        self.assertNotEqual(self.broker.wait(), 0)
-        self.broker.wait_line(text)
-
     def old(self, name):
         """Ended tasks of its own, each in another year."""
         self._asker = None

@@ -49,19 +49,6 @@ class Points(ArchiveTest):
         self.archive()
         return task
 
-    def die(self, fault, task):
-        """Start a broker that dies there by itself, at the latest when it erases the task."""
-        text = "fault: %s" % fault.split(":")[0]
-        try:
-            self.restart(*AGE, env=dict(os.environ, STELE_FAULT=fault))
-        except AssertionError as before_ready:
-            self.assertIn(text, str(before_ready))
-            return
-        self._asker = None
-        self.asker().send({"op": "task.erase", "task_id": task, "reason": "r"})
-        self.assertNotEqual(self.broker.wait(), 0)
-        self.broker.wait_line(text)
-
     def found(self):
         """Files that have the needle, without the ledger itself: its free pages may (stele compact)."""
         names = []
@@ -108,7 +95,8 @@ class Points(ArchiveTest):
         outputs = MANY if step in STEPS else 1
         task = self.archived_task(step, outputs)
         before = self.read_events()
-        self.die("%s:kill" % step, task)
+        self.die("%s:kill" % step, *AGE,
+                 meanwhile=lambda: self.asker().send({"op": "task.erase", "task_id": task, "reason": "r"}))
         self.restart(*AGE)
         self._asker = None
         if not self.erasures(task):

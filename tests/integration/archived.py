@@ -5,6 +5,7 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import glob
+import os
 import random
 import sqlite3
 
@@ -111,6 +112,20 @@ class ArchiveTest(harness.BrokerTest):
         patience = harness.PATIENCE + 5 * expected
         harness.wait_until(lambda: self.archived() == expected, "%d archived tasks" % expected, patience)
         harness.wait_until(lambda: not self.sessions_left(), "their sessions to be archived", patience)
+
+    def die(self, fault, *arguments, meanwhile=None):
+        """Start a broker that dies at that fault point by itself, at the latest after 'meanwhile ()'."""
+        text = "fault: %s" % fault.split(":")[0]
+        self._asker = None
+        try:
+            self.restart(*arguments, env=dict(os.environ, STELE_FAULT=fault))
+        except AssertionError as before_ready:
+            self.assertIn(text, str(before_ready))
+            return
+        if meanwhile:
+            meanwhile()
+        self.assertNotEqual(self.broker.wait(), 0)
+        self.broker.wait_line(text)
 
     def archived(self):
         return self.ask("stats")["ledger"].get("archived_tasks", 0)
