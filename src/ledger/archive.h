@@ -2,7 +2,8 @@
 
     An archive is a file next to the ledger, one per year in which tasks ended. A reader of the ledger reads archived
     tasks and sessions as if they were still in the ledger; an event about one brings it back. A session moves by itself,
-    after its task, to the archive of the task. One that names no task, or one that does not exist, stays in the ledger.
+    after its task, to the archive of the task. One that names no task, or one that does not exist, stays in the ledger; so does
+    one whose task is in an archive of an earlier id of the ledger, from before an accepted loss.
 
     A move has two steps, so that no step of it can lose or double an event. The archiver, on a thread of its own, copies
     some and makes the copies durable. Then the writer replaces those of them that no event has changed

@@ -26,6 +26,9 @@ struct stele_archiver {
     stele_reader_t *reader;
     bool sessions;                  // All tasks were looked at, sessions are next
     int64_t cursor;                 // Key of the last one that was looked at
+    //  Years of archives that get nothing more: of earlier ids of the ledger
+    int64_t closed [STELE_ARCHIVES_MAX];
+    int closed_count;
     //  The archive that is open
     int64_t year;                   // 0: none
     char *path;
@@ -100,6 +103,24 @@ s_refuse_replaced (stele_archiver_t *self, stele_refusal_t *refusal)
         "back", self->path);
 }
 
+//  -- archives of earlier ids -------------------------------------------------------------
+
+static bool
+s_is_closed (const stele_archiver_t *self, int64_t year)
+{
+    int i = 0;
+    while (i < self->closed_count && self->closed [i] != year)
+        i++;
+    return i < self->closed_count;
+}
+
+static void
+s_set_closed (stele_archiver_t *self, int64_t year)
+{
+    if (!s_is_closed (self, year) && self->closed_count < STELE_ARCHIVES_MAX)
+        self->closed [self->closed_count++] = year;
+}
+
 //  -- what is next ------------------------------------------------------------------------
 
 static void
@@ -135,7 +156,7 @@ s_find_tasks (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *s
     return stele_sql_code (rc);
 }
 
-//  The next sessions whose tasks are in the same archive. Returns 0 or a code.
+//  The next sessions whose tasks are in the same archive. If it is closed, they stay in the ledger. Returns 0 or a code.
 static int
 s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
 {
@@ -148,6 +169,8 @@ s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t
     int rc = SQLITE_DONE;
     while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
         int64_t year = sqlite3_column_int64 (stmt, 2);
+        if (s_is_closed (self, year))
+            continue;
         if (step->count && year != step->year)
             break;
         step->year = year;
@@ -216,7 +239,7 @@ s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size)
 //  Is it the archive that the ledger has noted, or a new one of this ledger? After an accepted loss a ledger has
 //  another id: positions of copies that no longer count may be given again, so nothing is added to its earlier archives.
 static int
-s_check (stele_archiver_t *self, const char *known, stele_refusal_t *refusal)
+s_check (stele_archiver_t *self, int64_t year, const char *known, stele_refusal_t *refusal)
 {
     char ledger_id [40] = "";
     int code = stele_archive_note (self->db, "main", "archive_id", self->archive_id, sizeof self->archive_id);
@@ -226,10 +249,13 @@ s_check (stele_archiver_t *self, const char *known, stele_refusal_t *refusal)
         return s_refuse_archive (self, code, refusal);
     if (*known)
         code = stele_archive_check (self->db, "main", self->path, known, refusal);
-    if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0)
+    if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0) {
+        if (*known)
+            s_set_closed (self, year);
         code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is an archive of the ledger with the id %s, and this one is "
             "%s: %s", self->path, ledger_id, stele_reader_ledger_id (self->reader), *known?
             "the end of its history was lost since, and no more tasks are moved there": "move it away");
+    }
     return code;
 }
 
@@ -248,7 +274,7 @@ s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
         return s_refuse_ledger (self, refusal);
     //  One that the ledger has is never created a second time
     self->db = stele_archive_open (self->path, self->mode, *known? NULL: stele_reader_ledger_id (self->reader), refusal);
-    code = self->db? s_check (self, known, refusal): refusal->code;
+    code = self->db? s_check (self, year, known, refusal): refusal->code;
     if (code == 0 && stat (self->path, &self->file) != 0)
         code = s_refuse_replaced (self, refusal);
     if (code == 0 && (!(self->tasks_copy = stele_task_copy_new (self->reader->db, self->db, false, true))
@@ -331,17 +357,29 @@ s_is_in_place (const stele_archiver_t *self)
     return stat (self->path, &status) == 0 && status.st_dev == self->file.st_dev && status.st_ino == self->file.st_ino;
 }
 
+//  Find what is next, and open its archive. Returns 0, or a code with a refusal.
+static int
+s_prepare (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal)
+{
+    int code;
+    do {
+        code = s_find (self, before_us, step);
+        if (code)
+            return s_refuse_ledger (self, refusal);
+        code = step->count? s_open (self, step->year, refusal): 0;
+    } while (code && step->sessions && s_is_closed (self, step->year));
+    return code;
+}
+
 int
 stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal)
 {
     int code = stele_reader_begin (self->reader);
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_reader_error (self->reader));
-    code = s_find (self, before_us, step);
-    if (code)
-        s_refuse_ledger (self, refusal);
+    code = s_prepare (self, before_us, step, refusal);
     int64_t last = step->count? step->items [step->count - 1].key: 0;
-    if (code == 0 && step->count && (code = s_open (self, step->year, refusal)) == 0) {
+    if (code == 0 && step->count) {
         if ((code = s_copy (self, step)) || !s_is_in_place (self)) {
             code = code? s_refuse_archive (self, code, refusal): s_refuse_replaced (self, refusal);
             //  The next one opens the file again

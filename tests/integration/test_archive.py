@@ -4,6 +4,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import json
 import os
 import shutil
 import sqlite3
@@ -12,6 +13,7 @@ import subprocess
 import harness
 from archived import BASE, DAY, ArchiveTest
 from client import changed, command, created, metric, output, session_changed, started
+from test_proof import check_proof, edit, stele
 
 
 class Answers(ArchiveTest):
@@ -141,6 +143,14 @@ class Recall(ArchiveTest):
     def test_retry_brings_the_task_back(self):
         life, task = self.life("failed")
         history = self.pages("task.history", "history", task_id=life.id)
+        #   Its sessions come back by themselves
+        session = self.name("session")
+        self.producer("earlier").publish(started(session, task_id=life.id, time=BASE), session_changed(session, "completed", time=BASE))
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        harness.wait_until(lambda: not self.sessions_left(), "the sessions to move")
+        sessions = self.pages("session.list", "sessions", task_id=life.id)
+        self.assertIn(session, [row["session_id"] for row in sessions])
         key = self.key(task)
         peer = self.producer()
         peer.publish(changed(life.id, "queued"), changed(life.id, "running"))
@@ -148,6 +158,7 @@ class Recall(ArchiveTest):
         now = self.ask("task.get", task_id=life.id)["task"]
         self.assertEqual((now["state"], now["attempt"], now["title"]), ("running", task["attempt"] + 1, task["title"]))
         self.assertEqual(self.pages("task.history", "history", task_id=life.id)[:-2], history)
+        self.assertEqual(self.pages("session.list", "sessions", task_id=life.id), sessions)
         self.assertEqual(self.ask("task.get", task_id=life.id, at=task["position"])["task"], task)
         self.assertIn(life.id, [task["task_id"] for task in self.ask("task.list", states=["running"])["tasks"]])
         self.assert_complete()
@@ -253,6 +264,9 @@ class Restored(ArchiveTest):
         #   Its end is lost, but was archived
         self.producer().publish(created("lost", time=ended), changed("lost", "running", time=ended + 1),
                                 output("lost", "of the lost end", time=ended + 2), changed("lost", "passed", time=ended + 3))
+        #   (All tasks were looked at, so the next look is in an hour, unless there is a start)
+        self._asker = None
+        self.restart("--archive-after", "90d")
         harness.wait_until(lambda: self.archived() == len(self.archivable) + 1, "the task to be archived")
         self.broker.stop()
         new = os.path.join(self.folder, "new [1]*.db")
@@ -276,6 +290,80 @@ class Restored(ArchiveTest):
         self.assertEqual([event["position"] for event in self.read_events()], list(range(1, head + 6)))
         self.assertEqual(self.pages("task.outputs", "outputs", task_id="next"), [])
         subprocess.run([harness.program("stele"), "verify", new], check=True, stdout=subprocess.DEVNULL, timeout=harness.PATIENCE)
+
+
+class Lost(ArchiveTest):
+    """A ledger whose end was lost, and that has another id since: its earlier archives get nothing more."""
+
+    tasks = 2
+
+    def test_sessions_of_tasks_in_earlier_archives_stay(self):
+        self.archive()
+        self._asker = None
+        self.restart()
+        old = next(life.id for life in self.lives if life.ends)
+        events = lambda session, task, time: [started(session, task_id=task, time=time), session_changed(session, "completed", time=time)]
+        self.producer().publish(*events("stays", old, BASE))
+        self._asker = None
+        self.broker.stop()
+        shutil.copy(self.broker.ledger, self.broker.ledger + ".old")
+        self.restart()
+        self.producer("lost").publish(created("lost"))
+        self.broker.stop()
+        shutil.move(self.broker.ledger + ".old", self.broker.ledger)
+        self._asker = None
+        self.restart("--accept-loss")
+        #   Of a year whose archive is a new one
+        time = BASE - 100 * DAY
+        self.producer("next").publish(created("next", time=time), changed("next", "passed", time=time), *events("moves", "next", time))
+        self._asker = None
+        self.restart("--archive-after", "90d")
+        harness.wait_until(lambda: self.rows("SELECT session_id FROM archived_sessions WHERE session_id IN ('stays', 'moves')")
+                           == [("moves",)], "the session of the new archive to move")
+        self.assertEqual(self.sessions_left(), [("stays",)])
+        self.assertEqual(self.ask("stats")["archive"], {"after_s": 90 * 86400, "moved": 1, "moved_sessions": 1, "state": "live"})
+        self.assertEqual(self.ask("session.get", session_id="stays")["session"]["state"], "completed")
+        self.broker.stop()
+        subprocess.run([harness.program("stele"), "verify", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+
+
+class Sealed(ArchiveTest):
+    """A sealed history, of which a part is in an archive."""
+
+    tasks = 2
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.secret, cls.key = (os.path.join(cls.folder, "a.seal_" + end) for end in ("secret", "key"))
+        if not os.path.exists(cls.secret):
+            stele("key", "new", "ledger.example", "--sign", "--out", cls.secret)
+        cls.broker = harness.Steled(cls.folder, settings={"seal": cls.secret, "seal-lag": 1}, **more)
+        return cls.broker
+
+    def test_archived_sessions_are_proven(self):
+        task, session = self.name("task"), self.name("session")
+        self.producer().publish(created(task, time=BASE), started(session, task_id=task, time=BASE + 1),
+                                command(session, "make", time=BASE + 2), session_changed(session, "completed", time=BASE + 3),
+                                changed(task, "passed", time=BASE + 4))
+        self.archivable.add(task)
+        self.archive()
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.ask("stats")["seal"]["position"] == head, "the seals")
+        position = next(event["position"] for event in self.read_events() if event.get("command") == "make"
+                        and event["session_id"] == session)
+        self.broker.stop()
+        verify = ("--json", "verify", self.broker.ledger, "--key", self.key)
+        checked = json.loads(stele(*verify)[0])
+        self.assertEqual((checked["good"], checked["proven"]), (True, head))
+        for what in (position, task):
+            done = check_proof(self.key, stele("prove", str(what), self.broker.ledger)[0])
+            self.assertEqual(done.returncode, 0, done.stderr)
+        #   It is in the archive alone, and a change there is found
+        change = "UPDATE cli_session_commands SET time = time + 1 WHERE position = %d" % position
+        self.assertEqual([edit(path, change) for path in [self.broker.ledger] + self.archives()], [0, 1])
+        fault = json.loads(stele(*verify, status=1)[0])["faults"][0]
+        self.assertTrue(fault["position"] <= position <= fault["last"], fault)
 
 
 class Files(ArchiveTest):
