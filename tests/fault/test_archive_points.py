@@ -59,6 +59,12 @@ class ArchivePoints(ArchiveTest):
                 self.pages("session.list", "sessions", limit=7), self.pages("command.list", "commands", limit=7),
                 self.ask("stats")["sessions"])
 
+    def moved(self, ids):
+        """How many of these tasks, and of their sessions, are archived."""
+        return self.rows("SELECT (SELECT count (*) FROM archived_tasks WHERE task_id IN (%s)),"
+                         " (SELECT count (*) FROM archived_sessions WHERE session_id IN (%s))"
+                         % (", ".join("'%s'" % task for task in ids), ", ".join("'%s-session'" % task for task in ids)))[0]
+
     def assert_whole(self, expected):
         """In the files: each event once, in the ledger or in the archive that a stub names."""
         self.broker.stop()
@@ -95,20 +101,20 @@ class ArchivePoints(ArchiveTest):
     def test_kill_at_every_step_of_a_move(self):
         steps = [name for name in self.points if name.startswith("archive_")]
         self.assertGreaterEqual(len(steps), 4)
+        #   Without any others, three tasks and then three sessions are one move each
+        self.archive()
         for step in steps + COMMIT:
             with self.subTest(step=step):
-                self.old(step)
+                ids = self.old(step)
                 before = self.state()
-                self.die("%s:kill" % step, *AGE)
-                self.restart()
-                self._asker = None
-                self.assertEqual(self.state(), before)
-                #   And in the middle of it: three tasks, then three sessions are one move each
-                for number in (2, 3):
+                #   In the first move; after it, in that of the second task; after the third one, in that of a session
+                for number, tasks in ((1, 0), (2, 1), (3, 3)):
                     self.die("%s:kill:%d" % (step, number), *AGE)
                     self.restart()
                     self._asker = None
                     self.assertEqual(self.state(), before)
+                    if step in steps:
+                        self.assertEqual(self.moved(ids), (tasks, 0))
                 self.archive()
                 self.assertEqual(self.state(), before)
                 self.assert_whole(len(before[0]))
@@ -126,7 +132,8 @@ class ArchivePoints(ArchiveTest):
         ids = self.old(name)
         self.archive()
         before = self.state()
-        late = session_changed(ids[0] + "-session", "running") if session else changed(ids[0], "queued")
+        #   (The session is old, and moves again)
+        late = session_changed(ids[0] + "-session", "running", time=BASE + 2 * DAY) if session else changed(ids[0], "queued")
         subject = "session_id" if session else "task_id"
         #   The hello is committed before the fault is armed: the event's own commit is the next one
         skip = 1 if step.startswith("recall_") else 2
