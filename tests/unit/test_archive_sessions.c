@@ -6,6 +6,7 @@
 */
 
 #include "archive_fixture.h"
+#include "earlier_schema.h"
 #include "ledger/erase.h"
 
 #define YEAR_US 31536000000000LL     // 1971-01-01T00:00:00Z
@@ -175,13 +176,7 @@ s_become_earlier (const char *path)
 {
     sqlite3 *db;
     assert_int_equal (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    int rc = sqlite3_exec (db, "BEGIN; DROP VIEW session_history_plain; DROP VIEW session_commands_plain;"
-        "DROP TRIGGER cli_session_history_no_delete; DROP TRIGGER cli_session_commands_no_delete; DROP TABLE archived_sessions;"
-        "ALTER TABLE archives DROP COLUMN sessions;"
-        "CREATE TRIGGER cli_session_history_no_delete BEFORE DELETE ON cli_session_history"
-        " BEGIN SELECT RAISE (ABORT, 'cli_session_history is append-only'); END;"
-        "CREATE TRIGGER cli_session_commands_no_delete BEFORE DELETE ON cli_session_commands"
-        " BEGIN SELECT RAISE (ABORT, 'cli_session_commands is append-only'); END; PRAGMA user_version = 10; COMMIT", NULL, NULL, NULL);
+    int rc = sqlite3_exec (db, "BEGIN;" SCHEMA_10 "PRAGMA user_version = 10; COMMIT", NULL, NULL, NULL);
     if (rc)
         fail_msg ("%s", sqlite3_errmsg (db));
     sqlite3_close (db);
