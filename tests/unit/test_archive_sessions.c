@@ -8,6 +8,7 @@
 #include "archive_fixture.h"
 #include "earlier_schema.h"
 #include "ledger/erase.h"
+#include "ledger/snapshot.h"
 
 #define YEAR_US 31536000000000LL     // 1971-01-01T00:00:00Z
 
@@ -182,6 +183,21 @@ s_become_earlier (const char *path)
     sqlite3_close (db);
 }
 
+//  A backup of these files holds, with its one archived task
+static void
+s_assert_snapshot (const char *path, const char *archive_path)
+{
+    stele_refusal_t refusal = { 0 };
+    stele_snapshot_facts_t facts;
+    stele_snapshot_archive_t archives [STELE_SNAPSHOT_ARCHIVES];
+    stele_snapshot_verify (path, NULL, NULL, &facts, &refusal);
+    assert_string_equal (refusal.message, "");
+    assert_int_equal (stele_snapshot_archives (path, archives, &refusal), 1);
+    assert_int_equal (archives [0].tasks, 1);
+    stele_snapshot_verify_archive (archive_path, path, &archives [0], NULL, NULL, &refusal);
+    assert_string_equal (refusal.message, "");
+}
+
 static void
 test_archive_sessions_of_tasks_that_an_earlier_version_archived_move (void **state)
 {
@@ -195,6 +211,7 @@ test_archive_sessions_of_tasks_that_an_earlier_version_archived_move (void **sta
     stele_ledger_close (&self->ledger);
     s_become_earlier (self->path);
     s_become_earlier (name);
+    s_assert_snapshot (self->path, name);
     self->ledger = stele_ledger_open (self->path, STELE_CHECK_FULL, &refusal);
     assert_string_equal (refusal.message, "");
     self->reader = stele_reader_open (self->path, &refusal);
@@ -206,6 +223,7 @@ test_archive_sessions_of_tasks_that_an_earlier_version_archived_move (void **sta
     fixture_commit (self);
     archive_assert_events (self, 6, 5);
     fixture_assert_intact (self);
+    s_assert_snapshot (self->path, name);
 }
 
 //  Rows of the session in the archive
