@@ -1,5 +1,5 @@
 # The schema and its migrations, embedded into src/sqlite.
-STELE_SQL = sql/001-ledger.sql sql/002-zones.sql sql/003-frames.sql sql/004-lives.sql sql/005-owners.sql sql/006-audit.sql sql/007-users.sql sql/008-archive.sql sql/009-erase.sql sql/010-settled.sql
+STELE_SQL = sql/001-ledger.sql sql/002-zones.sql sql/003-frames.sql sql/004-lives.sql sql/005-owners.sql sql/006-audit.sql sql/007-users.sql sql/008-archive.sql sql/009-erase.sql sql/010-settled.sql sql/011-sessions.sql
 EXTRA_DIST += $(STELE_SQL) sql/embed.sh
 BUILT_SOURCES += sql/schema.c
 CLEANFILES += sql/schema.c

@@ -93,7 +93,7 @@ void
     stele_snapshot_archive_state (const char *ledger, int64_t year, char state [STELE_ARCHIVE_STATE]);
 
 /*  Verify the copy of an archive next to the copy of its ledger, as stele_snapshot_verify does: its structure, its id, and that
-    it has every task that is there according to the ledger, with all events. */
+    it has every task and session that is there according to the ledger, with all events. */
 int
     stele_snapshot_verify_archive (const char *copy, const char *ledger_copy, const stele_snapshot_archive_t *archive,
         stele_snapshot_stop_fn *stop, void *arg, stele_refusal_t *refusal);

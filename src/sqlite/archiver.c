@@ -1,4 +1,4 @@
-/*  archiver - copy tasks that ended long ago to the archives of their years
+/*  archiver - copy tasks that ended long ago to the archives of their years, and sessions to those of their tasks
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -16,7 +16,7 @@
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/sql.h"
 
-//  A step ends with the task that exceeds one of these
+//  A step ends with the task or session that exceeds one of these
 #define EVENTS_MAX 1000
 #define PAGES_MAX  128
 
@@ -24,14 +24,18 @@ struct stele_archiver {
     char *ledger;
     mode_t mode;
     stele_reader_t *reader;
-    int64_t cursor;                 // Key of the last task that was looked at
+    bool sessions;                  // All tasks were looked at, sessions are next
+    int64_t cursor;                 // Key of the last one that was looked at
+    //  Years of archives that get nothing more: of earlier ids of the ledger
+    int64_t closed [STELE_ARCHIVES_MAX];
+    int closed_count;
     //  The archive that is open
     int64_t year;                   // 0: none
     char *path;
     char archive_id [40];
     struct stat file;               // When it was opened
     sqlite3 *db;
-    stele_task_copy_t *copy;
+    stele_task_copy_t *tasks_copy, *sessions_copy;
 };
 
 stele_archiver_t *
@@ -52,7 +56,8 @@ stele_archiver_new (const char *ledger, mode_t mode, stele_reader_t *reader)
 static void
 s_close (stele_archiver_t *self)
 {
-    stele_task_copy_destroy (&self->copy);
+    stele_task_copy_destroy (&self->tasks_copy);
+    stele_task_copy_destroy (&self->sessions_copy);
     if (self->db)
         sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_close (self->db);
@@ -98,14 +103,37 @@ s_refuse_replaced (stele_archiver_t *self, stele_refusal_t *refusal)
         "back", self->path);
 }
 
-//  -- the tasks ---------------------------------------------------------------------------
+//  -- archives of earlier ids -------------------------------------------------------------
+
+static bool
+s_is_closed (const stele_archiver_t *self, int64_t year)
+{
+    int i = 0;
+    while (i < self->closed_count && self->closed [i] != year)
+        i++;
+    return i < self->closed_count;
+}
+
+static void
+s_set_closed (stele_archiver_t *self, int64_t year)
+{
+    if (!s_is_closed (self, year) && self->closed_count < STELE_ARCHIVES_MAX)
+        self->closed [self->closed_count++] = year;
+}
+
+//  -- what is next ------------------------------------------------------------------------
+
+static void
+s_add (stele_archive_step_t *step, int64_t key, int64_t position)
+{
+    step->items [step->count].key = key;
+    step->items [step->count++].position = position;
+}
 
 //  The next tasks that ended in the same year. Returns 0 or a code.
 static int
-s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+s_find_tasks (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
 {
-    step->count = 0;
-    step->year = 0;
     sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT task, position, completed_at FROM main.states_plain"
         " WHERE task > ?1 AND +state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM)
         " AND completed_at < ?2 AND updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM main.erased_tasks e WHERE e.id = task)"
@@ -115,15 +143,38 @@ s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
     sqlite3_bind_int64 (stmt, 1, self->cursor);
     sqlite3_bind_int64 (stmt, 2, before_us);
     int rc = SQLITE_DONE;
-    while (step->count < STELE_ARCHIVE_TASKS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+    while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
         int64_t year = stele_archive_year (sqlite3_column_int64 (stmt, 2));
         if (year < STELE_ARCHIVE_YEAR_MIN || year > STELE_ARCHIVE_YEAR_MAX)
             continue;
         if (step->count && year != step->year)
             break;
         step->year = year;
-        step->tasks [step->count].task = sqlite3_column_int64 (stmt, 0);
-        step->tasks [step->count++].position = sqlite3_column_int64 (stmt, 1);
+        s_add (step, sqlite3_column_int64 (stmt, 0), sqlite3_column_int64 (stmt, 1));
+    }
+    sqlite3_finalize (stmt);
+    return stele_sql_code (rc);
+}
+
+//  The next sessions whose tasks are in the same archive. If it is closed, they stay in the ledger. Returns 0 or a code.
+static int
+s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+{
+    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT s.id, s.position, x.archive FROM main.cli_sessions s"
+        " CROSS JOIN main.archived_tasks x ON x.task_id = s.task_id WHERE s.id > ?1 AND s.updated_at < ?2 ORDER BY s.id");
+    if (!stmt)
+        return stele_sql_code (sqlite3_errcode (self->reader->db));
+    sqlite3_bind_int64 (stmt, 1, self->cursor);
+    sqlite3_bind_int64 (stmt, 2, before_us);
+    int rc = SQLITE_DONE;
+    while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        int64_t year = sqlite3_column_int64 (stmt, 2);
+        if (s_is_closed (self, year))
+            continue;
+        if (step->count && year != step->year)
+            break;
+        step->year = year;
+        s_add (step, sqlite3_column_int64 (stmt, 0), sqlite3_column_int64 (stmt, 1));
     }
     sqlite3_finalize (stmt);
     return stele_sql_code (rc);
@@ -144,6 +195,27 @@ s_choose (stele_archiver_t *self, int64_t *year)
         *year = sqlite3_column_int64 (stmt, 0);
     sqlite3_finalize (stmt);
     return stele_sql_code (rc);
+}
+
+//  The next tasks, after the last of them the next sessions, and their archive. Returns 0 or a code.
+static int
+s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+{
+    int code = 0;
+    step->count = 0;
+    step->year = 0;
+    if (!self->sessions && (code = s_find_tasks (self, before_us, step)) == 0) {
+        if (step->count)
+            code = s_choose (self, &step->year);
+        else {
+            self->sessions = true;
+            self->cursor = 0;
+        }
+    }
+    if (code == 0 && self->sessions)
+        code = s_find_sessions (self, before_us, step);
+    step->sessions = self->sessions;
+    return code;
 }
 
 //  -- the archive -------------------------------------------------------------------------
@@ -167,7 +239,7 @@ s_known_id (stele_archiver_t *self, int64_t year, char *id, size_t size)
 //  Is it the archive that the ledger has noted, or a new one of this ledger? After an accepted loss a ledger has
 //  another id: positions of copies that no longer count may be given again, so nothing is added to its earlier archives.
 static int
-s_check (stele_archiver_t *self, const char *known, stele_refusal_t *refusal)
+s_check (stele_archiver_t *self, int64_t year, const char *known, stele_refusal_t *refusal)
 {
     char ledger_id [40] = "";
     int code = stele_archive_note (self->db, "main", "archive_id", self->archive_id, sizeof self->archive_id);
@@ -177,10 +249,13 @@ s_check (stele_archiver_t *self, const char *known, stele_refusal_t *refusal)
         return s_refuse_archive (self, code, refusal);
     if (*known)
         code = stele_archive_check (self->db, "main", self->path, known, refusal);
-    if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0)
+    if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0) {
+        if (*known)
+            s_set_closed (self, year);
         code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is an archive of the ledger with the id %s, and this one is "
             "%s: %s", self->path, ledger_id, stele_reader_ledger_id (self->reader), *known?
             "the end of its history was lost since, and no more tasks are moved there": "move it away");
+    }
     return code;
 }
 
@@ -199,10 +274,11 @@ s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
         return s_refuse_ledger (self, refusal);
     //  One that the ledger has is never created a second time
     self->db = stele_archive_open (self->path, self->mode, *known? NULL: stele_reader_ledger_id (self->reader), refusal);
-    code = self->db? s_check (self, known, refusal): refusal->code;
+    code = self->db? s_check (self, year, known, refusal): refusal->code;
     if (code == 0 && stat (self->path, &self->file) != 0)
         code = s_refuse_replaced (self, refusal);
-    if (code == 0 && !(self->copy = stele_task_copy_new (self->reader->db, self->db, true)))
+    if (code == 0 && (!(self->tasks_copy = stele_task_copy_new (self->reader->db, self->db, false, true))
+    ||  !(self->sessions_copy = stele_task_copy_new (self->reader->db, self->db, true, true))))
         code = stele_refuse (refusal, STELE_EINTERNAL, "archive", "cannot copy to %s: %s", self->path, sqlite3_errmsg (self->db));
     if (code)
         s_close (self);
@@ -238,15 +314,16 @@ s_top_up (stele_archiver_t *self, const char *table)
 }
 
 static int
-s_copy_tasks (stele_archiver_t *self, stele_archive_step_t *step)
+s_copy_items (stele_archiver_t *self, stele_archive_step_t *step)
 {
+    stele_task_copy_t *copy = step->sessions? self->sessions_copy: self->tasks_copy;
     int64_t events = 0, begun = 0, pages = 0;
     int copied = 0, code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &begun);
     while (code == 0 && copied < step->count && events < EVENTS_MAX && pages - begun < PAGES_MAX) {
-        int64_t rows = stele_task_copy_run (self->copy, step->tasks [copied].task);
+        int64_t rows = stele_task_copy_run (copy, step->items [copied].key);
         if (rows < 0)
             return (int) rows;
-        step->tasks [copied++].events = rows;
+        step->items [copied++].events = rows;
         events += rows;
         code = stele_sql_integer_into (self->db, "PRAGMA page_count", 0, &pages);
     }
@@ -266,7 +343,7 @@ s_copy (stele_archiver_t *self, stele_archive_step_t *step)
     if (code == 0)
         code = s_top_up (self, "dictionaries");
     if (code == 0)
-        code = s_copy_tasks (self, step);
+        code = s_copy_items (self, step);
     if (code == 0)
         code = stele_sql_exec (self->db, "COMMIT");
     return code;
@@ -280,19 +357,29 @@ s_is_in_place (const stele_archiver_t *self)
     return stat (self->path, &status) == 0 && status.st_dev == self->file.st_dev && status.st_ino == self->file.st_ino;
 }
 
+//  Find what is next, and open its archive. Returns 0, or a code with a refusal.
+static int
+s_prepare (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal)
+{
+    int code;
+    do {
+        code = s_find (self, before_us, step);
+        if (code)
+            return s_refuse_ledger (self, refusal);
+        code = step->count? s_open (self, step->year, refusal): 0;
+    } while (code && step->sessions && s_is_closed (self, step->year));
+    return code;
+}
+
 int
 stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal)
 {
     int code = stele_reader_begin (self->reader);
     if (code)
         return stele_refuse (refusal, code, "ledger", "%s", stele_reader_error (self->reader));
-    code = s_find (self, before_us, step);
-    if (code == 0 && step->count)
-        code = s_choose (self, &step->year);
-    if (code)
-        s_refuse_ledger (self, refusal);
-    int64_t last = step->count? step->tasks [step->count - 1].task: 0;
-    if (code == 0 && step->count && (code = s_open (self, step->year, refusal)) == 0) {
+    code = s_prepare (self, before_us, step, refusal);
+    int64_t last = step->count? step->items [step->count - 1].key: 0;
+    if (code == 0 && step->count) {
         if ((code = s_copy (self, step)) || !s_is_in_place (self)) {
             code = code? s_refuse_archive (self, code, refusal): s_refuse_replaced (self, refusal);
             //  The next one opens the file again
@@ -301,12 +388,14 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
         else {
             STELE_FAULT (archive_copied);
             snprintf (step->archive_id, sizeof step->archive_id, "%s", self->archive_id);
-            last = step->tasks [step->count - 1].task;
+            last = step->items [step->count - 1].key;
         }
     }
     stele_reader_end (self->reader);
-    if (code == 0 && step->count == 0)
+    if (code == 0 && step->count == 0) {
         s_close (self);
+        self->sessions = false;
+    }
     if (code == 0 || refusal->code == STELE_ELEDGER)
         self->cursor = last;
     return code? refusal->code: step->count;

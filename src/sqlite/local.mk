@@ -59,6 +59,7 @@ src_sqlite_libsqlite_la_SOURCES = \
     src/sqlite/write/loss.c \
     src/sqlite/write/open.c \
     src/sqlite/write/producers.c \
+    src/sqlite/write/recall.c \
     src/sqlite/write/statement.c \
     src/sqlite/write/replay.c \
     src/sqlite/write/rescue.c \

@@ -5,6 +5,7 @@
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
 import glob
+import os
 import random
 import sqlite3
 
@@ -108,10 +109,30 @@ class ArchiveTest(harness.BrokerTest):
         self.restart("--archive-after", "90d", **more)
         expected = len(self.archivable) if expected is None else expected
         #   Each task can be the first of an archive
-        harness.wait_until(lambda: self.archived() == expected, "%d archived tasks" % expected, harness.PATIENCE + 5 * expected)
+        patience = harness.PATIENCE + 5 * expected
+        harness.wait_until(lambda: self.archived() == expected, "%d archived tasks" % expected, patience)
+        harness.wait_until(lambda: not self.sessions_left(), "their sessions to be archived", patience)
+
+    def die(self, fault, *arguments, meanwhile=None):
+        """Start a broker that dies at that fault point by itself, at the latest after 'meanwhile ()'."""
+        text = "fault: %s" % fault.split(":")[0]
+        self._asker = None
+        try:
+            self.restart(*arguments, env=dict(os.environ, STELE_FAULT=fault))
+        except AssertionError as before_ready:
+            self.assertIn(text, str(before_ready))
+            return
+        if meanwhile:
+            meanwhile()
+        self.assertNotEqual(self.broker.wait(), 0)
+        self.broker.wait_line(text)
 
     def archived(self):
         return self.ask("stats")["ledger"].get("archived_tasks", 0)
+
+    def sessions_left(self):
+        """Sessions that could be archived. (All of the tests are old.)"""
+        return self.rows("SELECT session_id FROM cli_sessions s JOIN archived_tasks x ON x.task_id = s.task_id")
 
     def rows(self, sql, path=None):
         """A query of the file of the ledger alone."""
@@ -159,13 +180,20 @@ class ArchiveTest(harness.BrokerTest):
             found["total", number] = self.ask("task.list", limit=1, total=True, **filters)["total"]
         for group in ("state", "role", "model", "day", "error"):
             found["report", group] = self.ask("stats.tasks", group_by=group, limit=100, slowest=5)
-        for name in ("tasks", "task_history", "task_outputs", "task_metrics", "cli_session_commands"):
+        for name in ("tasks", "task_history", "task_outputs", "task_metrics", "cli_sessions", "cli_session_commands"):
             found["table", name] = self.pages("table.read", "rows", table=name, limit=9)
             found["table", name, "at"] = self.pages("table.read", "rows", table=name, limit=9, at=head // 2)
         found["events"] = self.read_events()
         found["some events"] = self.read_events(types=["task.state_changed"])
         found["commands"] = self.pages("command.list", "commands", limit=5)
+        found["failed commands"] = self.pages("command.list", "commands", failed=True, limit=5)
         found["sessions"] = self.pages("session.list", "sessions", limit=5)
+        found["ended sessions"] = self.pages("session.list", "sessions", states=["completed"], limit=5)
+        for session in found["sessions"]:
+            found["session", session["session_id"]] = self.ask("session.get", session_id=session["session_id"])["session"]
+            found["commands", session["session_id"]] = self.pages("session.commands", "commands", session_id=session["session_id"])
+            found["times", session["session_id"]] = self.ask("session.times", session_id=session["session_id"])["times"]
+            found["of task", session["task_id"]] = self.pages("session.list", "sessions", task_id=session["task_id"], limit=2)
         found["export"] = [line for line in self.stele("export", "-").split(b"\n") if line]
         found["csv"] = self.stele("export", "--table", "tasks", "--format", "csv", "--state", "failed", "-")
         return found

@@ -4,6 +4,7 @@
 # License, v. 2.0. If a copy of the MPL was not distributed with this
 # file, You can obtain one at https://mozilla.org/MPL/2.0/.
 
+import json
 import os
 import shutil
 import sqlite3
@@ -11,7 +12,8 @@ import subprocess
 
 import harness
 from archived import BASE, DAY, ArchiveTest
-from client import changed, created, metric, output
+from client import changed, command, created, metric, output, session_changed, started
+from test_proof import check_proof, edit, stele
 
 
 class Answers(ArchiveTest):
@@ -21,6 +23,13 @@ class Answers(ArchiveTest):
         self.assertEqual([path[-4:] for path in self.archives()], ["2024", "2025"])
         self.assertEqual(self.rows("SELECT count (*) FROM tasks"), [(self.tasks - len(self.archivable),)])
         self.assertEqual(self.rows("SELECT count (*) FROM archived_tasks"), [(len(self.archivable),)])
+        #   Their sessions, and no others
+        ended = {session["session_id"] for session in before["sessions"] if session["task_id"] in self.archivable}
+        self.assertTrue(ended and len(ended) < len(before["sessions"]))
+        self.assertEqual(self.rows("SELECT count (*), sum (events) FROM archived_sessions"), [(len(ended), 3 * len(ended))])
+        self.assertEqual({row[0] for row in self.rows("SELECT session_id FROM cli_sessions")} & ended, set())
+        self.assertEqual(self.ask("stats")["ledger"]["archived_sessions"], len(ended))
+        self.assertEqual(self.ask("stats")["archive"]["moved_sessions"], len(ended))
         self.assert_same(before, self.answers())
         #   Also by a broker that archives nothing, of a ledger that was made shorter
         self._asker = None
@@ -112,9 +121,14 @@ class Recall(ArchiveTest):
         return path
 
     def test_verify_compares_the_stubs(self):
-        first = " WHERE id = (SELECT min (id) FROM archived_tasks)"
+        harness.wait_until(lambda: not self.sessions_left(), "the sessions to be archived")
+        first, session = (" WHERE id = (SELECT min (id) FROM archived_%s)" % kind for kind in ("tasks", "sessions"))
         for change, status in ((None, 0), ("UPDATE archived_tasks SET events = events + 1" + first, 1),
-                               ("UPDATE archived_tasks SET task_id = 'another'" + first, 1), ("UPDATE archives SET tasks = tasks + 5", 1)):
+                               ("UPDATE archived_tasks SET task_id = 'another'" + first, 1), ("UPDATE archives SET tasks = tasks + 5", 1),
+                               ("UPDATE archived_sessions SET events = events + 1" + session, 1),
+                               ("UPDATE archived_sessions SET session_id = 'another'" + session, 1),
+                               ("UPDATE archived_sessions SET user_id = 'eve'" + session, 1),
+                               ("UPDATE archives SET sessions = sessions + 5", 1)):
             path = self.copied()
             if change:
                 db = sqlite3.connect(path)
@@ -129,6 +143,14 @@ class Recall(ArchiveTest):
     def test_retry_brings_the_task_back(self):
         life, task = self.life("failed")
         history = self.pages("task.history", "history", task_id=life.id)
+        #   Its sessions come back by themselves
+        session = self.name("session")
+        self.producer("earlier").publish(started(session, task_id=life.id, time=BASE), session_changed(session, "completed", time=BASE))
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        harness.wait_until(lambda: not self.sessions_left(), "the sessions to move")
+        sessions = self.pages("session.list", "sessions", task_id=life.id)
+        self.assertIn(session, [row["session_id"] for row in sessions])
         key = self.key(task)
         peer = self.producer()
         peer.publish(changed(life.id, "queued"), changed(life.id, "running"))
@@ -136,6 +158,7 @@ class Recall(ArchiveTest):
         now = self.ask("task.get", task_id=life.id)["task"]
         self.assertEqual((now["state"], now["attempt"], now["title"]), ("running", task["attempt"] + 1, task["title"]))
         self.assertEqual(self.pages("task.history", "history", task_id=life.id)[:-2], history)
+        self.assertEqual(self.pages("session.list", "sessions", task_id=life.id), sessions)
         self.assertEqual(self.ask("task.get", task_id=life.id, at=task["position"])["task"], task)
         self.assertIn(life.id, [task["task_id"] for task in self.ask("task.list", states=["running"])["tasks"]])
         self.assert_complete()
@@ -145,6 +168,30 @@ class Recall(ArchiveTest):
         self._asker = None
         harness.wait_until(lambda: key in self.stubs(), "the task to move again")
         self.assertEqual(self.ask("task.get", task_id=life.id)["task"]["state"], "passed")
+        self.assert_complete()
+
+    def test_late_command_brings_the_session_back(self):
+        life, task = self.life("passed")
+        session = self.name("session")
+        self.producer().publish(started(session, task_id=life.id, time=BASE), command(session, "make", time=BASE + 1))
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        stubs = "SELECT count (*) FROM archived_sessions WHERE session_id = '%s'" % session
+        harness.wait_until(lambda: self.rows(stubs) == [(1,)], "the session to move")
+        before = self.ask("session.get", session_id=session)["session"]
+        ran = self.pages("session.commands", "commands", session_id=session)
+        self.producer().publish(command(session, "make check", time=BASE + 2), session_changed(session, "completed", time=BASE + 3))
+        self.assertEqual(self.rows(stubs), [(0,)])
+        self.assertIn(self.key(task), self.stubs())
+        now = self.ask("session.get", session_id=session)["session"]
+        self.assertEqual((now["state"], now["command_count"], now["created_at"]), ("completed", 2, before["created_at"]))
+        self.assertEqual(self.pages("session.commands", "commands", session_id=session)[:-1], ran)
+        #   And again: the copy that is there already is replaced
+        self.restart("--archive-after", "90d")
+        self._asker = None
+        harness.wait_until(lambda: self.rows(stubs) == [(1,)], "the session to move again")
+        self.assertEqual(self.ask("session.get", session_id=session)["session"], now)
+        self.assertEqual(len(self.pages("session.commands", "commands", session_id=session)), 2)
         self.assert_complete()
 
     def test_late_output_is_stored_once(self):
@@ -217,6 +264,9 @@ class Restored(ArchiveTest):
         #   Its end is lost, but was archived
         self.producer().publish(created("lost", time=ended), changed("lost", "running", time=ended + 1),
                                 output("lost", "of the lost end", time=ended + 2), changed("lost", "passed", time=ended + 3))
+        #   (All tasks were looked at, so the next look is in an hour, unless there is a start)
+        self._asker = None
+        self.restart("--archive-after", "90d")
         harness.wait_until(lambda: self.archived() == len(self.archivable) + 1, "the task to be archived")
         self.broker.stop()
         new = os.path.join(self.folder, "new [1]*.db")
@@ -240,6 +290,80 @@ class Restored(ArchiveTest):
         self.assertEqual([event["position"] for event in self.read_events()], list(range(1, head + 6)))
         self.assertEqual(self.pages("task.outputs", "outputs", task_id="next"), [])
         subprocess.run([harness.program("stele"), "verify", new], check=True, stdout=subprocess.DEVNULL, timeout=harness.PATIENCE)
+
+
+class Lost(ArchiveTest):
+    """A ledger whose end was lost, and that has another id since: its earlier archives get nothing more."""
+
+    tasks = 2
+
+    def test_sessions_of_tasks_in_earlier_archives_stay(self):
+        self.archive()
+        self._asker = None
+        self.restart()
+        old = next(life.id for life in self.lives if life.ends)
+        events = lambda session, task, time: [started(session, task_id=task, time=time), session_changed(session, "completed", time=time)]
+        self.producer().publish(*events("stays", old, BASE))
+        self._asker = None
+        self.broker.stop()
+        shutil.copy(self.broker.ledger, self.broker.ledger + ".old")
+        self.restart()
+        self.producer("lost").publish(created("lost"))
+        self.broker.stop()
+        shutil.move(self.broker.ledger + ".old", self.broker.ledger)
+        self._asker = None
+        self.restart("--accept-loss")
+        #   Of a year whose archive is a new one
+        time = BASE - 100 * DAY
+        self.producer("next").publish(created("next", time=time), changed("next", "passed", time=time), *events("moves", "next", time))
+        self._asker = None
+        self.restart("--archive-after", "90d")
+        harness.wait_until(lambda: self.rows("SELECT session_id FROM archived_sessions WHERE session_id IN ('stays', 'moves')")
+                           == [("moves",)], "the session of the new archive to move")
+        self.assertEqual(self.sessions_left(), [("stays",)])
+        self.assertEqual(self.ask("stats")["archive"], {"after_s": 90 * 86400, "moved": 1, "moved_sessions": 1, "state": "live"})
+        self.assertEqual(self.ask("session.get", session_id="stays")["session"]["state"], "completed")
+        self.broker.stop()
+        subprocess.run([harness.program("stele"), "verify", self.broker.ledger], check=True, stdout=subprocess.DEVNULL,
+                       timeout=harness.PATIENCE)
+
+
+class Sealed(ArchiveTest):
+    """A sealed history, of which a part is in an archive."""
+
+    tasks = 2
+
+    @classmethod
+    def start_broker(cls, **more):
+        cls.secret, cls.key = (os.path.join(cls.folder, "a.seal_" + end) for end in ("secret", "key"))
+        if not os.path.exists(cls.secret):
+            stele("key", "new", "ledger.example", "--sign", "--out", cls.secret)
+        cls.broker = harness.Steled(cls.folder, settings={"seal": cls.secret, "seal-lag": 1}, **more)
+        return cls.broker
+
+    def test_archived_sessions_are_proven(self):
+        task, session = self.name("task"), self.name("session")
+        self.producer().publish(created(task, time=BASE), started(session, task_id=task, time=BASE + 1),
+                                command(session, "make", time=BASE + 2), session_changed(session, "completed", time=BASE + 3),
+                                changed(task, "passed", time=BASE + 4))
+        self.archivable.add(task)
+        self.archive()
+        head = self.ask("ping")["position"]
+        harness.wait_until(lambda: self.ask("stats")["seal"]["position"] == head, "the seals")
+        position = next(event["position"] for event in self.read_events() if event.get("command") == "make"
+                        and event["session_id"] == session)
+        self.broker.stop()
+        verify = ("--json", "verify", self.broker.ledger, "--key", self.key)
+        checked = json.loads(stele(*verify)[0])
+        self.assertEqual((checked["good"], checked["proven"]), (True, head))
+        for what in (position, task):
+            done = check_proof(self.key, stele("prove", str(what), self.broker.ledger)[0])
+            self.assertEqual(done.returncode, 0, done.stderr)
+        #   It is in the archive alone, and a change there is found
+        change = "UPDATE cli_session_commands SET time = time + 1 WHERE position = %d" % position
+        self.assertEqual([edit(path, change) for path in [self.broker.ledger] + self.archives()], [0, 1])
+        fault = json.loads(stele(*verify, status=1)[0])["faults"][0]
+        self.assertTrue(fault["position"] <= position <= fault["last"], fault)
 
 
 class Files(ArchiveTest):
@@ -359,13 +483,16 @@ class Year(ArchiveTest):
                 task_id = "month-%d-%d" % (month, task)
                 time = BASE + (month * 31 + task % 28) * DAY
                 events += [created(task_id, time=time), changed(task_id, "running", time=time + 1),
-                           output(task_id, os.urandom(1000).hex(), time=time + 2), changed(task_id, "passed", time=time + 3)]
+                           output(task_id, os.urandom(1000).hex(), time=time + 2), changed(task_id, "passed", time=time + 3),
+                           started(task_id, task_id=task_id, time=time + 1), command(task_id, "make check " * 9, time=time + 2),
+                           session_changed(task_id, "completed", time=time + 3)]
             peer.publish(*events)
             harness.wait_until(lambda: self.archived() == (month + 1) * 100 + len(self.archivable), "the month")
+            harness.wait_until(lambda: not self.sessions_left(), "the sessions of the month")
             pages, free = self.rows("SELECT * FROM pragma_page_count, pragma_freelist_count")[0]
             sizes.append((pages - free) * 4096)
-        #   What stays of a task: its stub
-        self.assertLess(sizes[-1] - sizes[0], 500 * 150, sizes)
+        #   What stays of a task and its session: their stubs
+        self.assertLess(sizes[-1] - sizes[0], 500 * 250, sizes)
         archive = self.archives()[0]
         harness.wait_until(lambda: os.path.getsize(archive) > 3 * sizes[-1], "the archive to have it all")
 

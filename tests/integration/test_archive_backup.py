@@ -44,7 +44,11 @@ class Backups(ArchiveTest):
         cls.addClassCleanup(cls.clients.close)
         cls.restart("--archive-after", "90d", "--backup", cls.repository, "--backup-lag", "1")
         asker = cls.clients.asker(cls.broker.requests)
-        harness.wait_until(lambda: asker.ask({"op": "stats"})["ledger"].get("archived_tasks") == len(cls.archivable),
+        sessions = {event["session_id"] for event in cls.events if event.get("session_id") and event.get("task_id") in cls.archivable}
+        assert sessions
+        all_moved = (len(cls.archivable), len(sessions))
+        stats = lambda: asker.ask({"op": "stats"})["ledger"]
+        harness.wait_until(lambda: (stats().get("archived_tasks"), stats().get("archived_sessions")) == all_moved,
                            "all to be archived")
         cls.snapshot = cls.backup()
         #   The segments after the snapshot need the archive of this task

@@ -353,6 +353,21 @@ class Local(Brokers):
         self.assertEqual(self.events(follower), self.events(writer))
         self.assertEqual(self.ask(follower, "task.get", task_id="x")["task"]["title"], "Again")
 
+    def test_each_node_archives_and_recalls_sessions_by_itself(self):
+        writer, follower = [self.broker(name, archive_after="1s") for name in "ab"]
+        producer = self.clients.producer(writer.events, "p")
+        self.old_tasks(producer, "x")
+        producer.publish(client.started("s", task_id="x", time="2024-01-02T00:00:00Z"))
+        archived = lambda broker: self.ask(broker, "stats")["ledger"].get("archived_sessions")
+        for broker in (writer, follower):
+            harness.wait_until(lambda: archived(broker) == 1, "the session to move")
+        position = producer.publish(client.command("s", "make"), client.session_changed("s", "completed"))
+        self.await_position(follower, position)
+        self.assertEqual(self.events(follower), self.events(writer))
+        for broker in (writer, follower):
+            session = self.ask(broker, "session.get", session_id="s")["session"]
+            self.assertEqual((session["state"], session["command_count"]), ("completed", 1))
+
     def test_what_is_done_to_a_follower_is_in_its_own_log(self):
         writer, follower = self.broker("a"), self.broker("b")
         position = self.publish(self.clients.producer(writer.events, "p"))

@@ -100,8 +100,14 @@ tests_unit_test_tokenizer_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_archive
 TESTS += tests/unit/test_archive
-tests_unit_test_archive_SOURCES = tests/unit/test_archive.c tests/unit/ledger_fixture.h
+tests_unit_test_archive_SOURCES = tests/unit/test_archive.c tests/unit/archive_fixture.h tests/unit/ledger_fixture.h
 tests_unit_test_archive_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_archive_sessions
+TESTS += tests/unit/test_archive_sessions
+tests_unit_test_archive_sessions_SOURCES = tests/unit/test_archive_sessions.c tests/unit/archive_fixture.h \
+    tests/unit/earlier_schema.h tests/unit/ledger_fixture.h
+tests_unit_test_archive_sessions_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_users
 TESTS += tests/unit/test_users
@@ -115,7 +121,7 @@ tests_unit_test_zone_map_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_settle
 TESTS += tests/unit/test_settle
-tests_unit_test_settle_SOURCES = tests/unit/test_settle.c tests/unit/ledger_fixture.h
+tests_unit_test_settle_SOURCES = tests/unit/test_settle.c tests/unit/earlier_schema.h tests/unit/ledger_fixture.h
 tests_unit_test_settle_LDADD = $(STELE_ROOMS) $(STELE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_tree

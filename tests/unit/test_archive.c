@@ -6,91 +6,21 @@
 */
 
 #include <sys/stat.h>
-#include "ledger_fixture.h"
-#include "ledger/archive.h"
-#include "ledger/erase.h"
-#include "sqlite/write/ledger_internal.h"
-
-#define LONG_AFTER 1000000
-
-static int
-s_new (void **state)
-{
-    fixture_new (state);
-    fixture_t *self = *state;
-    fixture_append (self, "{'type':'task.created','time':1,'task_id':'t','title':'T','description':'','role':'r','user_id':'ann'}");
-    fixture_append (self, "{'type':'task.output_added','time':2,'task_id':'t','output_type':'stdout','content':'a'}");
-    fixture_append (self, "{'type':'session.started','time':3,'session_id':'s','cli_tool':'c','mode':'m','current_directory':'/',"
-        "'task_id':'t'}");
-    fixture_append (self, "{'type':'task.metric_recorded','time':4,'task_id':'t','name':'n','value':1}");
-    fixture_append (self, "{'type':'task.state_changed','time':5,'task_id':'t','state':'failed','error_message':'e'}");
-    fixture_append (self, "{'type':'task.created','time':6,'task_id':'live','title':'L','description':'','role':'r'}");
-    return 0;
-}
-
-static int
-s_destroy (void **state)
-{
-    fixture_t *self = *state;
-    static const char *const suffixes [] = { "", "-wal", "-shm" };
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes [0]; i++) {
-        char name [160];
-        snprintf (name, sizeof name, "%s.archive-1970%s", self->path, suffixes [i]);
-        unlink (name);
-    }
-    return fixture_destroy (state);
-}
-
-//  Copy what ended. Returns what stele_archiver_copy does.
-static int
-s_copy (fixture_t *self, stele_archive_step_t *step, stele_refusal_t *refusal)
-{
-    stele_archiver_t *archiver = stele_archiver_new (self->path, 0600, self->reader);
-    assert_non_null (archiver);
-    int count = stele_archiver_copy (archiver, LONG_AFTER, step, refusal);
-    stele_archiver_destroy (&archiver);
-    return count;
-}
-
-static void
-s_archive (fixture_t *self)
-{
-    stele_archive_step_t step;
-    stele_refusal_t refusal = { 0 };
-    assert_int_equal (s_copy (self, &step, &refusal), 1);
-    fixture_begin (self);
-    assert_int_equal (stele_ledger_archive (self->ledger, &step), 1);
-    fixture_commit (self);
-}
-
-//  Each position once, and so many events here and in the archive
-static void
-s_assert_events (fixture_t *self, int64_t events, int64_t archived)
-{
-    json_t *log = fixture_events (self, 0, 100, 0);
-    assert_int_equal (json_array_size (log), events);
-    for (int64_t i = 0; i < events; i++)
-        assert_int_equal (json_integer_value (json_object_get (json_array_get (log, (size_t) i), "position")), i + 1);
-    json_decref (log);
-    assert_int_equal (fixture_ask (self, "SELECT ifnull (sum (events), 0) FROM archived_tasks"), archived);
-    assert_int_equal (fixture_ask (self, "SELECT (SELECT count (*) FROM task_history) + (SELECT count (*) FROM task_outputs)"
-        " + (SELECT count (*) FROM task_metrics) + (SELECT count (*) FROM cli_session_history)"), events - archived);
-    assert_int_equal (fixture_ask (self, "SELECT sum (count) FROM task_counts"), 2);
-}
+#include "archive_fixture.h"
 
 static void
 test_archive_moved_task_is_read_and_comes_back (void **state)
 {
     fixture_t *self = *state;
-    s_archive (self);
-    s_assert_events (self, 6, 4);
+    archive_tasks (self);
+    archive_assert_events (self, 6, 4);
     //  The writer had it in memory
     fixture_append (self, "{'type':'task.output_added','time':7,'task_id':'t','output_type':'stdout','content':'late'}");
-    s_assert_events (self, 7, 0);
-    s_archive (self);
-    s_assert_events (self, 7, 5);
+    archive_assert_events (self, 7, 0);
+    archive_tasks (self);
+    archive_assert_events (self, 7, 5);
     fixture_append (self, "{'type':'task.state_changed','time':8,'task_id':'t','state':'queued'}");
-    s_assert_events (self, 8, 0);
+    archive_assert_events (self, 8, 0);
     assert_int_equal (fixture_ask (self, "SELECT tasks FROM archives"), 0);
     fixture_assert_intact (self);
 }
@@ -101,21 +31,21 @@ test_archive_rollback_leaves_the_task_in_the_ledger (void **state)
     fixture_t *self = *state;
     stele_archive_step_t step;
     stele_refusal_t refusal = { 0 };
-    assert_int_equal (s_copy (self, &step, &refusal), 1);
+    assert_int_equal (archive_copy (self, &step, &refusal), 1);
     stele_ledger_begin (self->ledger);
     assert_int_equal (stele_ledger_archive (self->ledger, &step), 1);
     stele_ledger_rollback (self->ledger);
-    s_assert_events (self, 6, 0);
-    s_archive (self);
+    archive_assert_events (self, 6, 0);
+    archive_tasks (self);
     //  And of the way back, in the archive
     stele_ledger_begin (self->ledger);
     self->in_batch = true;
     fixture_append (self, "{'type':'task.output_added','time':7,'task_id':'t','output_type':'stdout','content':'late'}");
     stele_ledger_rollback (self->ledger);
     self->in_batch = false;
-    s_assert_events (self, 6, 4);
+    archive_assert_events (self, 6, 4);
     fixture_append (self, "{'type':'task.output_added','time':7,'task_id':'t','output_type':'stdout','content':'late'}");
-    s_assert_events (self, 7, 0);
+    archive_assert_events (self, 7, 0);
 }
 
 static void
@@ -124,29 +54,36 @@ test_archive_task_that_changed_meanwhile_stays (void **state)
     fixture_t *self = *state;
     stele_archive_step_t step;
     stele_refusal_t refusal = { 0 };
-    assert_int_equal (s_copy (self, &step, &refusal), 1);
+    assert_int_equal (archive_copy (self, &step, &refusal), 1);
     fixture_begin (self);
     //  In the same batch, not written to its row yet
     fixture_append (self, "{'type':'task.metric_recorded','time':7,'task_id':'t','name':'n','value':2}");
     assert_int_equal (stele_ledger_archive (self->ledger, &step), 0);
     fixture_commit (self);
-    s_assert_events (self, 7, 0);
-    s_archive (self);
-    s_assert_events (self, 7, 5);
+    archive_assert_events (self, 7, 0);
+    archive_tasks (self);
+    archive_assert_events (self, 7, 5);
 }
 
 static void
 test_archive_ledger_keeps_its_event_tables_append_only (void **state)
 {
     fixture_t *self = *state;
-    s_archive (self);
+    static const char *const tables [] = { "task_history", "cli_session_history", "cli_session_commands" };
+    fixture_append (self, "{'type':'session.command_executed','time':7,'session_id':'s','command':'make'}");
+    archive_tasks (self);
     sqlite3 *db;
     assert_int_equal (sqlite3_open_v2 (self->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    assert_int_not_equal (sqlite3_exec (db, "DELETE FROM task_history", NULL, NULL, NULL), SQLITE_OK);
-    assert_string_equal (sqlite3_errmsg (db), "task_history is append-only");
+    for (size_t i = 0; i < sizeof tables / sizeof tables [0]; i++) {
+        char sql [80], error [80];
+        snprintf (sql, sizeof sql, "DELETE FROM %s", tables [i]);
+        snprintf (error, sizeof error, "%s is append-only", tables [i]);
+        assert_int_not_equal (sqlite3_exec (db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_string_equal (sqlite3_errmsg (db), error);
+    }
     sqlite3_db_config (db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close (db);
-    s_assert_events (self, 6, 4);
+    archive_assert_events (self, 7, 4);
 }
 
 //  What stele_ledger_confine says of an event of a key that is bound to bob
@@ -168,17 +105,25 @@ static void
 test_archive_users_keep_what_is_archived (void **state)
 {
     fixture_t *self = *state;
-    for (int archived = 0; archived < 2; archived++) {
+    stele_archive_step_t step;
+    stele_refusal_t refusal = { 0 };
+    for (int archived = 0; archived < 3; archived++) {
         assert_int_equal (s_confine (self, "{'type':'task.output_added','time':7,'task_id':'t','output_type':'log',"
             "'content':''}"), STELE_EUNAUTHORIZED);
         assert_int_equal (s_confine (self, "{'type':'session.state_changed','time':7,'session_id':'s','state':'completed'}"),
             STELE_EUNAUTHORIZED);
         assert_int_equal (s_confine (self, "{'type':'task.created','time':7,'task_id':'child','title':'C','description':'',"
             "'role':'r','parent_id':'t'}"), STELE_EUNAUTHORIZED);
-        if (!archived)
-            s_archive (self);
+        if (archived == 0)
+            archive_tasks (self);
+        if (archived == 1) {
+            assert_int_equal (archive_copy (self, &step, &refusal), 1);
+            fixture_begin (self);
+            assert_int_equal (stele_ledger_archive (self->ledger, &step), 1);
+            fixture_commit (self);
+        }
     }
-    s_assert_events (self, 6, 4);
+    archive_assert_events (self, 6, 5);
 }
 
 static void
@@ -197,8 +142,8 @@ test_archive_that_was_removed_gets_nothing_more (void **state)
     assert_non_null (strstr (refusal.message, name));
     stele_archiver_destroy (&archiver);
     //  The ledger does not know it yet, so another one may be made
-    s_assert_events (self, 7, 0);
-    assert_int_equal (s_copy (self, &step, &refusal), 2);
+    archive_assert_events (self, 7, 0);
+    assert_int_equal (archive_copy (self, &step, &refusal), 2);
 }
 
 static void
@@ -207,15 +152,15 @@ test_archive_of_an_earlier_id_of_the_ledger_gets_nothing_more (void **state)
     fixture_t *self = *state;
     stele_archive_step_t step;
     stele_refusal_t refusal = { 0 };
-    s_archive (self);
+    archive_tasks (self);
     assert_int_equal (stele_ledger_give_up (self->ledger, "test", &refusal), 0);
     fixture_append (self, "{'type':'task.state_changed','time':8,'task_id':'live','state':'failed'}");
     stele_reader_close (&self->reader);
     self->reader = stele_reader_open (self->path, &refusal);
     assert_non_null (self->reader);
-    assert_int_equal (s_copy (self, &step, &refusal), STELE_ELEDGER);
+    assert_int_equal (archive_copy (self, &step, &refusal), STELE_ELEDGER);
     assert_non_null (strstr (refusal.message, "the end of its history was lost"));
-    s_assert_events (self, 7, 4);
+    archive_assert_events (self, 7, 4);
 }
 
 //  Twice as long after each try that failed, at most five minutes
@@ -225,7 +170,7 @@ test_archive_that_cannot_be_scrubbed_is_tried_less_and_less_often (void **state)
     fixture_t *self = *state;
     char name [160], aside [168];
     int64_t since_ms, delay_ms = 1000;
-    s_archive (self);
+    archive_tasks (self);
     snprintf (name, sizeof name, "%s.archive-1970", self->path);
     snprintf (aside, sizeof aside, "%s.aside", name);
     assert_int_equal (rename (name, aside), 0);
@@ -260,7 +205,7 @@ test_archive_that_cannot_be_scrubbed_is_tried_less_and_less_often (void **state)
 int
 main (void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown (test, s_new, s_destroy)
+#define TEST(test) cmocka_unit_test_setup_teardown (test, archive_new, archive_destroy)
     const struct CMUnitTest tests [] = {
         TEST (test_archive_moved_task_is_read_and_comes_back),
         TEST (test_archive_rollback_leaves_the_task_in_the_ledger),

@@ -7,6 +7,7 @@
 
 #include "ledger_fixture.h"
 #include <sqlite3.h>
+#include "earlier_schema.h"
 #include "sqlite/write/ledger_internal.h"
 
 #define SETTLED_MAX 64
@@ -220,9 +221,9 @@ test_many_commits_in_one_transaction_are_right (void **state)
     s_assert_right (self, &producer, 1);
 }
 
-//  As the version before kept them
+//  As schema 9 kept them
 static void
-test_ledger_of_the_version_before_is_migrated (void **state)
+test_ledger_of_schema_9_is_migrated (void **state)
 {
     fixture_t *self = *state;
     stele_producer_t producers [] = { s_producer (self, "p"), s_producer (self, "q") };
@@ -232,7 +233,8 @@ test_ledger_of_the_version_before_is_migrated (void **state)
     stele_ledger_close (&self->ledger);
     sqlite3 *db;
     assert_int_equal (sqlite3_open (self->path, &db), SQLITE_OK);
-    assert_int_equal (stele_sql_exec (db, "BEGIN; CREATE TABLE p AS SELECT * FROM producers; CREATE TABLE c AS SELECT * FROM task_counts;"
+    assert_int_equal (stele_sql_exec (db, "BEGIN;" SCHEMA_10
+        "CREATE TABLE p AS SELECT * FROM producers; CREATE TABLE c AS SELECT * FROM task_counts;"
         "DROP VIEW producers; DROP VIEW task_counts; DROP VIEW unsettled_sequences; DROP VIEW unsettled_counts; DROP TABLE settled;"
         "DROP TABLE task_count_rows; DROP VIEW producers_view; ALTER TABLE producer_rows RENAME TO producers;"
         "UPDATE producers SET sequence = (SELECT sequence FROM p WHERE p.id = producers.id);"
@@ -266,7 +268,7 @@ main (void)
         IN_LEDGER (test_rolled_back_batch_leaves_nothing),
         IN_LEDGER (test_deferred_batches_are_right_once_they_are_home),
         IN_LEDGER (test_many_commits_in_one_transaction_are_right),
-        IN_LEDGER (test_ledger_of_the_version_before_is_migrated)
+        IN_LEDGER (test_ledger_of_schema_9_is_migrated)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

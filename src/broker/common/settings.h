@@ -189,8 +189,8 @@ bool
     statistics (without "ok" and "position").
       "writer"    publish, rejected.retry, producer.get, mode, stats; and "follower" {name, position},
                   which stores the cursor of a follower (answered once it is durable), and "audit" {event,
-                  answer}, which records an audit event (operations/audit.h), and "archive" {year, archive_id,
-                  tasks: key, position, events of each}, which replaces copied tasks by stubs (answered with moved)
+                  answer}, which records an audit event (operations/audit.h), and "archive" {year, archive_id, sessions,
+                  items: key, position, events of each}, which replaces copied tasks, or sessions, by stubs (answered with moved)
       "cache"     task.recover, recover, consistency.check, stats; and "pause" {paused}
       "feed", "pipeline", "search", "rollup", "segments", "archive", "seal"    stats
       "backup"    backup, stats

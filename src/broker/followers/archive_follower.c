@@ -1,7 +1,7 @@
-/*  archive_follower - the follower that moves tasks that ended long ago to the archives (ledger/archive.h)
+/*  archive_follower - the follower that moves tasks that ended long ago, and their sessions, to the archives (ledger/archive.h)
 
-    It copies some tasks, requests the writer to replace them by stubs ("archive"), waits for the answer, rests, and
-    continues with the next ones until it has seen all tasks. New tasks pass the age only slowly, so then it waits for long.
+    It copies some, requests the writer to replace them by stubs ("archive"), waits for the answer, rests, and
+    continues with the next ones until it has seen all of them. New tasks pass the age only slowly, so then it waits for long.
     It rests several times as long as a step takes: the copies take the disk from the writer.
 
     This Source Code Form is subject to the terms of the Mozilla Public
@@ -38,6 +38,7 @@ typedef struct {
     bool waiting;                   // For the writer's answer to that step
     int64_t begun_ms, next_ms;      // Steady clock: of the step that runs, and of the next one
     int64_t moved, moved_pass;      // Tasks, since the start and in this pass
+    int64_t sessions, sessions_pass;    // The same of sessions
     char failure [512];             // Why the last step that failed did; "": none since all was well
     bool failed;                    // One of this pass did
 } s_archive_t;
@@ -50,6 +51,7 @@ s_pack_stats (void *arg)
     stele_pack_map_begin (pack);
     stele_pack_key_integer (pack, "after_s", self->after_us / 1000000);
     stele_pack_key_integer (pack, "moved", self->moved);
+    stele_pack_key_integer (pack, "moved_sessions", self->sessions);
     stele_pack_key_string (pack, "state", *self->failure? "failing": "live");
     if (*self->failure)
         stele_pack_key_string (pack, "error", self->failure);
@@ -79,11 +81,13 @@ s_end_pass (s_archive_t *self)
     int64_t pass_ms = self->after_us / 1000 / PASSES, most_ms = self->failed? AGAIN_MS: PASS_MS_MAX;
     if (self->moved_pass)
         stele_log_info (NAME, NAME ": %lld tasks were moved to archives", (long long) self->moved_pass);
+    if (self->sessions_pass)
+        stele_log_info (NAME, NAME ": %lld sessions were moved to archives", (long long) self->sessions_pass);
     if (*self->failure && !self->failed) {
         stele_log_info (NAME, NAME ": tasks are moved again");
         *self->failure = 0;
     }
-    self->moved_pass = 0;
+    self->moved_pass = self->sessions_pass = 0;
     self->failed = false;
     s_rest (self, pass_ms < PASS_MS_MIN? PASS_MS_MIN: pass_ms > most_ms? most_ms: pass_ms);
 }
@@ -97,12 +101,13 @@ s_request (s_archive_t *self)
     stele_pack_key_string (pack, "op", "archive");
     stele_pack_key_integer (pack, "year", self->step.year);
     stele_pack_key_string (pack, "archive_id", self->step.archive_id);
-    stele_pack_key (pack, "tasks");
+    stele_pack_key_bool (pack, "sessions", self->step.sessions);
+    stele_pack_key (pack, "items");
     stele_pack_array (pack, (size_t) self->step.count * 3);
     for (int i = 0; i < self->step.count; i++) {
-        stele_pack_integer (pack, self->step.tasks [i].task);
-        stele_pack_integer (pack, self->step.tasks [i].position);
-        stele_pack_integer (pack, self->step.tasks [i].events);
+        stele_pack_integer (pack, self->step.items [i].key);
+        stele_pack_integer (pack, self->step.items [i].position);
+        stele_pack_integer (pack, self->step.items [i].events);
     }
     stele_pack_map_end (pack);
     zsock_send (self->writer, "sb", NAME, stele_pack_data (pack), stele_pack_size (pack));
@@ -133,8 +138,8 @@ s_take_answer (s_archive_t *self, zframe_t *frame)
     int64_t moved = 0;
     if (stele_map_open (&answer, zframe_data (frame), zframe_size (frame)) == 0 && stele_map_bool (&answer, "ok", &ok) && ok
     &&  stele_map_integer (&answer, "moved", &moved)) {
-        self->moved += moved;
-        self->moved_pass += moved;
+        *(self->step.sessions? &self->sessions: &self->moved) += moved;
+        *(self->step.sessions? &self->sessions_pass: &self->moved_pass) += moved;
         int64_t rest_ms = (stele_clock_steady_ms () - self->begun_ms) * REST;
         s_rest (self, rest_ms < REST_MS_MIN? REST_MS_MIN: rest_ms);
         return;

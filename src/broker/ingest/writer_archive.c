@@ -1,4 +1,4 @@
-/*  writer_archive - replace tasks by stubs that were copied to an archive
+/*  writer_archive - replace tasks and sessions by stubs that were copied to an archive
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,12 +17,13 @@ s_read_step (stele_params_t *params, stele_archive_step_t *step)
     stele_span_t id = stele_params_id (params, "archive_id");
     step->year = stele_params_number (params, "year", 0, 0, INT64_MAX);
     snprintf (step->archive_id, sizeof step->archive_id, "%.*s", (int) id.size, id.text);
-    size_t count = stele_params_numbers (params, "tasks", &scan) / 3;
-    step->count = (int) (count < STELE_ARCHIVE_TASKS? count: STELE_ARCHIVE_TASKS);
+    step->sessions = stele_params_bool (params, "sessions", false);
+    size_t count = stele_params_numbers (params, "items", &scan) / 3;
+    step->count = (int) (count < STELE_ARCHIVE_ITEMS? count: STELE_ARCHIVE_ITEMS);
     for (int i = 0; i < step->count; i++) {
-        step->tasks [i].task = stele_scan_next (&scan).integer;
-        step->tasks [i].position = stele_scan_next (&scan).integer;
-        step->tasks [i].events = stele_scan_next (&scan).integer;
+        step->items [i].key = stele_scan_next (&scan).integer;
+        step->items [i].position = stele_scan_next (&scan).integer;
+        step->items [i].events = stele_scan_next (&scan).integer;
     }
 }
 
@@ -32,7 +33,7 @@ stele_writer_run_archive (stele_writer_t *self, stele_params_t *params)
     stele_archive_step_t step;
     s_read_step (params, &step);
     if (self->redis_mode)
-        stele_params_fail (params, STELE_EUNAVAILABLE, NULL, "no task is archived in mode redis");
+        stele_params_fail (params, STELE_EUNAVAILABLE, NULL, "nothing is archived in mode redis");
     if (params->refusal.code) {
         stele_answer_refuse (self->pack, &params->refusal, NULL, 0);
         stele_writer_answer (self);

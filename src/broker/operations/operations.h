@@ -123,7 +123,7 @@
 #define STELE_ACTOR_OPERATIONS(X) \
     X (FOLLOWER, "follower")            /*  To the writer: save a follower's cursor  */ \
     X (AUDIT,    "audit")               /*  To the writer: record an audit event (audit.h)  */ \
-    X (ARCHIVE,  "archive")             /*  To the writer: replace copied tasks by stubs  */ \
+    X (ARCHIVE,  "archive")             /*  To the writer: replace what was copied by stubs*/ \
     X (PAUSE,    "pause")               /*  To the cache: the mode has changed  */
 
 #define STELE_OPERATION_ENUM(constant, ...) STELE_OPERATION_##constant,

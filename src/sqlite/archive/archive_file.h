@@ -1,7 +1,7 @@
 /*  archive_file - the archives of a ledger: files of its schema that hold the tasks of one year
 
-    LEDGER.archive-2026 has the tasks of the ledger that ended in 2026 (UTC) and were moved there. The ledger
-    decides which of its rows count (sql/008-archive.sql). One connection writes it, that of the archiver;
+    LEDGER.archive-2026 has the tasks of the ledger that ended in 2026 (UTC) and were moved there, and their sessions. The ledger
+    decides which of its rows count (sql/008-archive.sql, sql/011-sessions.sql). One connection writes it, that of the archiver;
     readers attach it, read-only. Its words and dictionaries have the numbers that they have in the ledger, so rows are
     copied as they are. Its application_id is another one, so that no broker starts on it.
 
@@ -53,26 +53,26 @@ int
 int64_t
     stele_archive_year (int64_t time_us);
 
-/*  -- copies of tasks --------------------------------------------------------- */
+/*  -- copies of tasks and sessions ------------------------------------------- */
 
-/*  Copies the rows of tasks, between two connections whose main databases have the same schema */
+/*  Copies the rows of tasks, or of sessions, between two connections whose main databases have the same schema */
 typedef struct stele_task_copy stele_task_copy_t;
 
-/*  'replace': rows that the target has already are replaced; otherwise they are an error. NULL: the statements could not
-    be prepared. The connections are borrowed.                               */
+/*  'sessions': of sessions, otherwise of tasks. 'replace': rows that the target has already are replaced; otherwise they are an
+    error. NULL: the statements could not be prepared. The connections are borrowed. */
 stele_task_copy_t *
-    stele_task_copy_new (sqlite3 *from, sqlite3 *to, bool replace);
+    stele_task_copy_new (sqlite3 *from, sqlite3 *to, bool sessions, bool replace);
 void
     stele_task_copy_destroy (stele_task_copy_t **self_p);
 
-/*  Read all rows of the task with that key from the source. Returns the number of its events, or a code; STELE_ELEDGER: it
-    does not have the task.                                                  */
+/*  Read all rows of the task, or session, with that key from the source. Returns the number of its events, or a code;
+    STELE_ELEDGER: the source does not have it.                              */
 int64_t
-    stele_task_copy_read (stele_task_copy_t *self, int64_t task);
+    stele_task_copy_read (stele_task_copy_t *self, int64_t key);
 
 /*  Copy them, in the open transaction of the target. Returns the same.      */
 int64_t
-    stele_task_copy_run (stele_task_copy_t *self, int64_t task);
+    stele_task_copy_run (stele_task_copy_t *self, int64_t key);
 
 //  SQL: the positions p of the events of task ?1 in one of the event tables, newest first. 'last' is a column of
 //  states_plain.
@@ -86,5 +86,14 @@ int64_t
     X ("task_history", "last_history") \
     X ("task_outputs", "last_output") \
     X ("task_metrics", "last_metric")
+
+//  The same of session ?1; 'last' is a column of cli_sessions
+#define STELE_SESSION_CHAIN(table, last) \
+    "WITH RECURSIVE c (p) AS (SELECT " last " FROM main.cli_sessions WHERE id = ?1 AND " last " IS NOT NULL" \
+    " UNION ALL SELECT e.previous FROM c JOIN main." table " e ON e.position = c.p WHERE e.previous IS NOT NULL) "
+
+#define STELE_SESSION_CHAINS(X) \
+    X ("cli_session_history", "last_history") \
+    X ("cli_session_commands", "last_command")
 
 #endif

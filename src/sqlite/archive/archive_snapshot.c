@@ -143,18 +143,22 @@ s_verify_structure (s_verify_t *self)
     return code;
 }
 
-//  The number of events of the task x.id that follow each other back from its last one
+//  The number of events of the task, or session, x.id that follow each other back from its last one
 #define EVENTS_OF(table, last) \
     " + (WITH RECURSIVE c (p) AS (SELECT " last " FROM a.states_plain WHERE task = x.id AND " last " IS NOT NULL" \
     " UNION ALL SELECT e.position - e.previous_back FROM c JOIN a." table " e ON e.position = c.p" \
     " WHERE e.previous_back IS NOT NULL) SELECT count (*) FROM c JOIN a." table " r ON r.position = c.p)"
 
+#define SESSION_EVENTS_OF(table, last) \
+    " + (WITH RECURSIVE c (p) AS (SELECT " last " FROM a.cli_sessions WHERE id = x.id AND " last " IS NOT NULL" \
+    " UNION ALL SELECT e.previous FROM c JOIN a." table " e ON e.position = c.p WHERE e.previous IS NOT NULL)" \
+    " SELECT count (*) FROM c JOIN a." table " r ON r.position = c.p)"
+
+//  The statement counts those that are not there, of the archive ?1
 static int
-s_verify_tasks (s_verify_t *self)
+s_verify_by (s_verify_t *self, const char *what, const char *sql)
 {
-    sqlite3_stmt *stmt = stele_sql_prepare (self->db, "SELECT count (*) FROM main.archived_tasks x WHERE archive = ?1 AND"
-        " (NOT EXISTS (SELECT 1 FROM a.tasks t WHERE t.id = x.id AND t.task_id = x.task_id)"
-        " OR events <> 0" STELE_TASK_CHAINS (EVENTS_OF) ")");
+    sqlite3_stmt *stmt = stele_sql_prepare (self->db, sql);
     if (!stmt)
         return s_refuse_copy (self, STELE_ELEDGER);
     sqlite3_bind_int64 (stmt, 1, self->archive->year);
@@ -163,10 +167,31 @@ s_verify_tasks (s_verify_t *self)
         code = s_refuse_copy (self, stele_sql_code (rc)? stele_sql_code (rc): STELE_ELEDGER);
     else
     if (sqlite3_column_int64 (stmt, 0))
-        code = stele_refuse (self->refusal, STELE_ELEDGER, "backup", "%s lacks events of %lld tasks that its ledger has archived there",
-            self->copy, (long long) sqlite3_column_int64 (stmt, 0));
+        code = stele_refuse (self->refusal, STELE_ELEDGER, "backup", "%s lacks events of %lld %s that its ledger has archived there",
+            self->copy, (long long) sqlite3_column_int64 (stmt, 0), what);
     sqlite3_finalize (stmt);
     return code;
+}
+
+static int
+s_verify_tasks (s_verify_t *self)
+{
+    return s_verify_by (self, "tasks", "SELECT count (*) FROM main.archived_tasks x WHERE archive = ?1 AND"
+        " (NOT EXISTS (SELECT 1 FROM a.tasks t WHERE t.id = x.id AND t.task_id = x.task_id)"
+        " OR events <> 0" STELE_TASK_CHAINS (EVENTS_OF) ")");
+}
+
+//  A ledger of an earlier schema has archived none
+static int
+s_verify_sessions (s_verify_t *self)
+{
+    int64_t tables = 0;
+    int code = stele_sql_integer_into (self->db, "SELECT count (*) FROM main.sqlite_schema WHERE name = 'archived_sessions'", 0, &tables);
+    if (code)
+        return s_refuse_copy (self, code);
+    return tables == 0? 0: s_verify_by (self, "sessions", "SELECT count (*) FROM main.archived_sessions x WHERE archive = ?1 AND"
+        " (NOT EXISTS (SELECT 1 FROM a.cli_sessions s WHERE s.id = x.id AND s.session_id = x.session_id)"
+        " OR events <> 0" STELE_SESSION_CHAINS (SESSION_EVENTS_OF) ")");
 }
 
 int
@@ -187,6 +212,8 @@ stele_snapshot_verify_archive (const char *copy, const char *ledger_copy, const 
         code = s_verify_structure (&self);
     if (code == 0)
         code = s_verify_tasks (&self);
+    if (code == 0)
+        code = s_verify_sessions (&self);
     sqlite3_close (self.db);
     return code;
 }

@@ -1,4 +1,4 @@
-/*  task_copy - copy the rows of a task between a ledger and an archive
+/*  task_copy - copy the rows of a task, or of a session, between a ledger and an archive
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -11,20 +11,30 @@
 #include "sqlite/sql/sql.h"
 #include "stele_error.h"
 
-#define TABLES 5                    // Of which the first two have one row of a task
+#define TABLES_MAX 5
 
-#define CHAIN_TABLE(table, last) table,
-#define CHAIN_SELECT(table, last) STELE_TASK_CHAIN (table, last) \
-    "SELECT r.* FROM c JOIN main." table " r ON r.position = c.p",
+#define CHAIN_SELECT "SELECT r.* FROM c JOIN main."
+#define TASK_TABLE(table, last) { table, STELE_TASK_CHAIN (table, last) CHAIN_SELECT table " r ON r.position = c.p" },
+#define SESSION_TABLE(table, last) { table, STELE_SESSION_CHAIN (table, last) CHAIN_SELECT table " r ON r.position = c.p" },
 
-static const char *const s_tables [TABLES] = { "tasks", "task_states", STELE_TASK_CHAINS (CHAIN_TABLE) };
-static const char *const s_selects [TABLES] = {
-    "SELECT * FROM main.tasks WHERE id = ?1", "SELECT * FROM main.task_states WHERE task = ?1",
-    STELE_TASK_CHAINS (CHAIN_SELECT)
+//  First the tables that have one row of it, then those of its events
+typedef struct { const char *name, *select; } s_table_t;
+static const s_table_t s_task [] = {
+    { "tasks", "SELECT * FROM main.tasks WHERE id = ?1" }, { "task_states", "SELECT * FROM main.task_states WHERE task = ?1" },
+    STELE_TASK_CHAINS (TASK_TABLE)
 };
+static const s_table_t s_session [] = {
+    { "cli_sessions", "SELECT * FROM main.cli_sessions WHERE id = ?1" }, STELE_SESSION_CHAINS (SESSION_TABLE)
+};
+#define COUNT(tables) ((int) (sizeof tables / sizeof tables [0]))
+_Static_assert (sizeof s_task / sizeof s_task [0] <= TABLES_MAX && sizeof s_session / sizeof s_session [0] <= TABLES_MAX,
+    "there is room for each table");
 
 struct stele_task_copy {
-    sqlite3_stmt *selects [TABLES], *inserts [TABLES];
+    const s_table_t *tables;
+    int count;                      // Of tables,
+    int single;                     // and of those that have one row of it
+    sqlite3_stmt *selects [TABLES_MAX], *inserts [TABLES_MAX];
 };
 
 static sqlite3_stmt *
@@ -42,13 +52,18 @@ s_insert (sqlite3 *db, const char *table, int columns, bool replace)
 }
 
 stele_task_copy_t *
-stele_task_copy_new (sqlite3 *from, sqlite3 *to, bool replace)
+stele_task_copy_new (sqlite3 *from, sqlite3 *to, bool sessions, bool replace)
 {
     stele_task_copy_t *self = calloc (1, sizeof *self);
-    for (int i = 0; self && i < TABLES; i++) {
-        self->selects [i] = stele_sql_prepare (from, s_selects [i]);
+    if (self) {
+        self->tables = sessions? s_session: s_task;
+        self->count = sessions? COUNT (s_session): COUNT (s_task);
+        self->single = sessions? 1: 2;
+    }
+    for (int i = 0; self && i < self->count; i++) {
+        self->selects [i] = stele_sql_prepare (from, self->tables [i].select);
         if (self->selects [i])
-            self->inserts [i] = s_insert (to, s_tables [i], sqlite3_column_count (self->selects [i]), replace);
+            self->inserts [i] = s_insert (to, self->tables [i].name, sqlite3_column_count (self->selects [i]), replace);
         if (!self->inserts [i])
             stele_task_copy_destroy (&self);
     }
@@ -62,7 +77,7 @@ stele_task_copy_destroy (stele_task_copy_t **self_p)
     stele_task_copy_t *self = *self_p;
     if (!self)
         return;
-    for (int i = 0; i < TABLES; i++) {
+    for (int i = 0; i < self->count; i++) {
         sqlite3_finalize (self->selects [i]);
         sqlite3_finalize (self->inserts [i]);
     }
@@ -91,11 +106,11 @@ s_insert_row (sqlite3_stmt *select, sqlite3_stmt *insert)
 
 //  The rows of one table; insert NULL: only read them. Returns their number, or a code.
 static int64_t
-s_rows (sqlite3_stmt *select, sqlite3_stmt *insert, int64_t task)
+s_rows (sqlite3_stmt *select, sqlite3_stmt *insert, int64_t key)
 {
     int64_t rows = 0;
     int rc, code = 0;
-    sqlite3_bind_int64 (select, 1, task);
+    sqlite3_bind_int64 (select, 1, key);
     while (code == 0 && (rc = sqlite3_step (select)) == SQLITE_ROW) {
         if (insert)
             code = s_insert_row (select, insert);
@@ -109,28 +124,28 @@ s_rows (sqlite3_stmt *select, sqlite3_stmt *insert, int64_t task)
 }
 
 static int64_t
-s_run (stele_task_copy_t *self, int64_t task, bool copies)
+s_run (stele_task_copy_t *self, int64_t key, bool copies)
 {
     int64_t events = 0;
-    for (int i = 0; i < TABLES; i++) {
-        int64_t rows = s_rows (self->selects [i], copies? self->inserts [i]: NULL, task);
+    for (int i = 0; i < self->count; i++) {
+        int64_t rows = s_rows (self->selects [i], copies? self->inserts [i]: NULL, key);
         if (rows < 0)
             return rows;
-        if (i < 2 && rows != 1)
+        if (i < self->single && rows != 1)
             return STELE_ELEDGER;
-        events += i < 2? 0: rows;
+        events += i < self->single? 0: rows;
     }
     return events;
 }
 
 int64_t
-stele_task_copy_read (stele_task_copy_t *self, int64_t task)
+stele_task_copy_read (stele_task_copy_t *self, int64_t key)
 {
-    return s_run (self, task, false);
+    return s_run (self, key, false);
 }
 
 int64_t
-stele_task_copy_run (stele_task_copy_t *self, int64_t task)
+stele_task_copy_run (stele_task_copy_t *self, int64_t key)
 {
-    return s_run (self, task, true);
+    return s_run (self, key, true);
 }

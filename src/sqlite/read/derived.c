@@ -173,9 +173,12 @@ stele_reader_derived_count (stele_reader_t *self, stele_derived_count_t which)
         [STELE_DERIVED_PREFERENCES] = "SELECT count (*) FROM user_preferences",
         [STELE_DERIVED_WRONG_STUBS] = "SELECT (SELECT count (*) FROM archived_tasks x LEFT JOIN tasks t ON t.id = x.id"
             " WHERE t.task_id IS NOT x.task_id OR t.user_id IS NOT x.user_id)"
+            " + (SELECT count (*) FROM archived_sessions x LEFT JOIN cli_sessions s ON s.id = x.id"
+            " WHERE s.session_id IS NOT x.session_id OR s.user_id IS NOT x.user_id)"
             " + (SELECT count (*) FROM archives a WHERE tasks <> (SELECT count (*) FROM archived_tasks WHERE archive = a.id))"
-            " + abs ((SELECT ifnull (sum (events), 0) FROM archived_tasks) - (0" STELE_EVENT_TABLES (ALL_ROWS) ") + (0"
-            STELE_EVENT_TABLES (MAIN_ROWS) "))",
+            " + (SELECT count (*) FROM archives a WHERE sessions <> (SELECT count (*) FROM archived_sessions WHERE archive = a.id))"
+            " + abs ((SELECT ifnull (sum (events), 0) FROM archived_tasks) + (SELECT ifnull (sum (events), 0) FROM archived_sessions)"
+            " - (0" STELE_EVENT_TABLES (ALL_ROWS) ") + (0" STELE_EVENT_TABLES (MAIN_ROWS) "))",
         [STELE_DERIVED_ZEROS] = ZEROS
     };
     int rc = reader_enter_unbound (self);

@@ -156,10 +156,10 @@ static const char *const s_touched [SOURCE_COUNT] = {
 };
 _Static_assert (SOURCE_COUNT == 7, "a new table of events about tasks or sessions needs a row in s_touched");
 
-//  An audit event about an erasure touches the task, and its sessions
+//  An audit event about an erasure touches the task, and its sessions: none of them is in an archive
 static const char s_erased_tasks [] = "SELECT id FROM main.erased_tasks" RANGE;
 static const char s_erased_sessions [] = "SELECT s.id FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id"
-    " JOIN cli_sessions s ON s.task_id = t.task_id WHERE e.position > ?1 AND e.position <= ?2";
+    " JOIN main.cli_sessions s ON s.task_id = t.task_id WHERE e.position > ?1 AND e.position <= ?2";
 
 static void
 s_collect_erased (stele_reader_t *self, int slot, const char *sql, int64_t after, int64_t upto, reader_keys_t *keys)

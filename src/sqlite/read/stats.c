@@ -65,7 +65,8 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
             counted.by_state [state] = count;
     }
     s_count_added (self, SLOT_STATS_SESSIONS,
-        "SELECT count (*), max (id) FROM cli_sessions WHERE id > ?1",
+        "SELECT count (*), max (id) FROM (SELECT id FROM main.cli_sessions WHERE id > ?1"
+        " UNION ALL SELECT id FROM main.archived_sessions WHERE id > ?1)",
         &self->sessions_counted, &self->sessions_until);
     s_count_added (self, SLOT_STATS_COMMITS,
         "SELECT count (*), max (first) FROM commits WHERE first > ?1",
@@ -79,9 +80,12 @@ stele_reader_stats (stele_reader_t *self, stele_ledger_stats_t *stats)
     counted.storage [0] = (stele_figure_t) { "size_bytes", reader_file_size (self, "") };
     counted.storage [1] = (stele_figure_t) { "wal_bytes", reader_file_size (self, STELE_WAL_SUFFIX) };
     counted.storage [2] = (stele_figure_t) { "ahead_ms", s_ahead_ms (self) };
-    if (self->archives)
+    if (self->archives) {
         counted.storage [3] = (stele_figure_t) { "archived_tasks", reader_integer (self, reader_statement (self,
             SLOT_STATS_ARCHIVED, "SELECT sum (tasks) FROM main.archives"), 0) };
+        counted.storage [4] = (stele_figure_t) { "archived_sessions", reader_integer (self, reader_statement (self,
+            SLOT_STATS_ARCHIVED_SESSIONS, "SELECT sum (sessions) FROM main.archives"), 0) };
+    }
     rc = (int) reader_leave (self, 0);
     if (rc == 0)
         *stats = counted;

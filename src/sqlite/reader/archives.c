@@ -1,11 +1,11 @@
 /*  archives - attach the archives of the ledger to a reader's connection
 
-    Then views with the names of the tables of tasks have the rows of the ledger and those of all archives that the
+    Then views with the names of the tables of tasks and sessions have the rows of the ledger and those of all archives that the
     ledger says are there. They are temporary, so unqualified names mean them first: every statement of a
-    reader reads archived tasks too, and none has to know. SQLite merges the parts by their indexes.
+    reader reads archived rows too, and none has to know. SQLite merges the parts by their indexes.
 
-    The snapshot of the ledger is taken before that of any archive, and an archived task is changed only by being copied
-    back to the ledger. So what the snapshot says is archived is there.
+    The snapshot of the ledger is taken before that of any archive, and an archived task, or session, is changed only by being
+    copied back to the ledger. So what the snapshot says is archived is there.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -17,15 +17,19 @@
 #include "sqlite/reader/reader_internal.h"
 #include "sqlite/sql/sql.h"
 
-//  X (table or view, key of the task in a row r)
-#define MERGED(X) \
+//  X (table or view, key of the task or session in a row r), by the table that has the stubs
+#define MERGED_TASKS(X) \
     X ("tasks", "r.id") X ("task_states", "r.task") X ("states_plain", "r.task") \
     X ("history_plain", "r.task") X ("outputs_plain", "r.task") X ("metrics_plain", "r.task") \
     X ("task_history", "r.position - r.task_back") X ("task_outputs", "r.position - r.task_back") \
     X ("task_metrics", "r.position - r.task_back")
+#define MERGED_SESSIONS(X) \
+    X ("cli_sessions", "r.id") X ("cli_session_history", "r.session") X ("cli_session_commands", "r.session") \
+    X ("session_history_plain", "r.session") X ("session_commands_plain", "r.session")
 
-#define MERGED_ROW(name, key) { name, key },
-static const struct { const char *name, *key; } s_merged [] = { MERGED (MERGED_ROW) };
+#define OF_TASKS(name, key) { name, key, "archived_tasks" },
+#define OF_SESSIONS(name, key) { name, key, "archived_sessions" },
+static const struct { const char *name, *key, *stubs; } s_merged [] = { MERGED_TASKS (OF_TASKS) MERGED_SESSIONS (OF_SESSIONS) };
 
 typedef struct {
     int64_t year;
@@ -92,8 +96,8 @@ s_views (const s_archive_t *archives, int count)
             s_merged [i].name, s_merged [i].name, s_merged [i].name);
         for (int k = 0; k < count; k++) {
             s_schema (archives [k].year, schema);
-            sqlite3_str_appendf (sql, " UNION ALL SELECT r.* FROM %s.%s r WHERE EXISTS (SELECT 1 FROM main.archived_tasks x"
-                " WHERE x.id = %s AND x.archive = %lld)", schema, s_merged [i].name, s_merged [i].key,
+            sqlite3_str_appendf (sql, " UNION ALL SELECT r.* FROM %s.%s r WHERE EXISTS (SELECT 1 FROM main.%s x"
+                " WHERE x.id = %s AND x.archive = %lld)", schema, s_merged [i].name, s_merged [i].stubs, s_merged [i].key,
                 (long long) archives [k].year);
         }
         sqlite3_str_appendall (sql, ";");

@@ -62,8 +62,8 @@ static const reader_column_t s_sessions [] = {
     { STELE_TIME, COLUMN_INTEGER }, { STELE_USER_ID, COLUMN_WORD }, { 0, COLUMN_EXTRA }
 };
 #define SESSIONS_SQL \
-    "SELECT e.position, s.session_id, e.time, e.user_id, e.extra, e.kind, e.state_to, e.fields, e.session" \
-    " FROM cli_session_history e JOIN cli_sessions s ON s.id = e.session "
+    "SELECT e.position, e.session_id, e.time, e.user_id, e.extra, e.kind, e.state_to, e.fields, e.session" \
+    " FROM session_history_plain e "
 
 static const reader_column_t s_commands [] = {
     { STELE_POSITION, COLUMN_INTEGER }, { STELE_SESSION_ID, COLUMN_ID },
@@ -74,9 +74,9 @@ static const reader_column_t s_commands [] = {
     { 0, COLUMN_SKIP }, { 0, COLUMN_SKIP }
 };
 #define COMMANDS_SQL \
-    "SELECT e.position, s.session_id, e.time, e.user_id, e.command, e.execution_time_ms," \
-    " e.exit_code, e.extra, e.encoding, e.output, s.task_id, s.started, s.last_history, e.session" \
-    " FROM cli_session_commands e JOIN cli_sessions s ON s.id = e.session "
+    "SELECT e.position, e.session_id, e.time, e.user_id, e.command, e.execution_time_ms," \
+    " e.exit_code, e.extra, e.encoding, e.output, e.task_id, e.started, e.last_history, e.session" \
+    " FROM session_commands_plain e "
 
 enum { PREFERENCES_USER = 2, PREFERENCES_FIELDS = 4 };
 

@@ -57,7 +57,7 @@ stele_ledger_append (stele_ledger_t *self, const stele_record_t *event,
         case STELE_SESSION_STARTED:
         case STELE_SESSION_STATE_CHANGED:
         case STELE_SESSION_COMMAND_EXECUTED:
-            rc = stele_ledger_append_session (self, event);
+            rc = stele_ledger_append_session (self, event, refusal);
             break;
         case STELE_PREFERENCE_SET:
             rc = stele_ledger_append_preference (self, event);

@@ -27,11 +27,10 @@ s_terminal (int state)
     return state >= STELE_SESSION_TERMINAL_FROM;
 }
 
-//  The session of the event; a placeholder where it was never started.
+//  Returns 1, 0 the ledger itself does not have it, or a storage error
 static int
-s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
+s_read (stele_ledger_t *self, const stele_value_t *id, s_session_t *session)
 {
-    const stele_value_t *id = &event->values [STELE_SESSION_ID];
     sqlite3_stmt *stmt = self->sql.session_find;
     stele_ledger_bind_id (stmt, 1, id);
     int rc = stele_sql_step (stmt);
@@ -43,12 +42,21 @@ s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session)
         session->started = sqlite3_column_type (stmt, 4) != SQLITE_NULL;
     }
     sqlite3_reset (stmt);
-    if (rc == SQLITE_ROW)
-        return 0;
-    if (rc != SQLITE_DONE)
-        return stele_ledger_fail (self, stele_sql_code (rc));
+    return rc == SQLITE_ROW? 1: rc == SQLITE_DONE? 0: stele_ledger_fail (self, stele_sql_code (rc));
+}
+
+//  The session of the event, which may be archived; a placeholder where it was never started. Returns 0 or a code.
+static int
+s_find (stele_ledger_t *self, const stele_record_t *event, s_session_t *session, stele_refusal_t *refusal)
+{
+    const stele_value_t *id = &event->values [STELE_SESSION_ID];
+    int found = s_read (self, id, session);
+    if (found == 0 && self->archives && (found = stele_ledger_recall_session (self, id, refusal)) == 1)
+        found = s_read (self, id, session);
+    if (found)
+        return found < 0? found: 0;
     *session = (s_session_t) { .key = self->next, .state = STELE_SESSION_INITIALIZING };
-    stmt = self->sql.session_insert;
+    sqlite3_stmt *stmt = self->sql.session_insert;
     sqlite3_bind_int64 (stmt, 1, session->key);
     stele_ledger_bind_id (stmt, 2, id);
     sqlite3_bind_int (stmt, 3, session->state);
@@ -167,10 +175,10 @@ s_command_executed (stele_ledger_t *self, const stele_record_t *event, const s_s
 }
 
 int
-stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event)
+stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event, stele_refusal_t *refusal)
 {
     s_session_t session;
-    int code = s_find (self, event, &session);
+    int code = s_find (self, event, &session, refusal);
     if (code)
         return code;
     switch ((stele_event_type_t) event->type) {

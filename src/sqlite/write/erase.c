@@ -229,10 +229,14 @@ stele_ledger_erase (stele_ledger_t *self, const char *id, size_t size, stele_lea
     }
     if (!task)
         return s_refuse_none (id, size, refusal);
+    int64_t key = task->key;
     if (task->life.state < STELE_TASK_TERMINAL_FROM)
         return stele_refuse (refusal, STELE_EBAD_REQUEST, "task_id", "the task is %s, and only ended tasks can be erased: end it, for "
             "example with task.state_changed to cancelled", stele_vocabulary_word (STELE_VOCABULARY_TASK_STATE, task->life.state));
-    s_erase_t erase = { .ledger = self, .task = task->key, .rows = { .ledger = self, .fn = fn, .arg = arg } };
+    //  Its sessions are archived by themselves
+    if (self->archives && (code = stele_ledger_recall_sessions_of (self, key, refusal)))
+        return code;
+    s_erase_t erase = { .ledger = self, .task = key, .rows = { .ledger = self, .fn = fn, .arg = arg } };
     int64_t erased = s_erase (&erase, id, size, erasure);
     stele_erase_rows_clear (&erase.rows);
     if (erased >= 0)

@@ -64,6 +64,9 @@
 //  X (name, SQL): one prepared statement each
 #define STELE_PRODUCER_COLUMNS "id, name, sequence, ifnull (instance, ''), ifnull (lease_ms, 0), status, last_seen_at"
 
+//  As STELE_SQL_USER_IN, for a row x of archived_sessions
+#define STUB_USER_IN(tasks) "(SELECT (SELECT word FROM words WHERE id = t.user_id) FROM " tasks " t WHERE t.id = x.task AND t.id < x.id)"
+
 #define STELE_LEDGER_STATEMENTS(X) \
     X (begin, "BEGIN IMMEDIATE") \
     X (commit, "COMMIT") \
@@ -103,7 +106,9 @@
     X (task_user, "SELECT (SELECT word FROM words WHERE id = user_id) FROM tasks WHERE task_id = ?1" \
         " UNION ALL SELECT (SELECT word FROM words WHERE id = user_id) FROM archived_tasks WHERE task_id = ?1") \
     X (session_user, "SELECT coalesce (s.user_id, " STELE_SQL_USER_IN ("tasks") ", " STELE_SQL_USER_IN ("archived_tasks") \
-        ") FROM cli_sessions s WHERE s.session_id = ?1") \
+        ") FROM cli_sessions s WHERE s.session_id = ?1" \
+        " UNION ALL SELECT coalesce (x.user_id, " STUB_USER_IN ("tasks") ", " STUB_USER_IN ("archived_tasks") \
+        ") FROM archived_sessions x WHERE x.session_id = ?1") \
     X (session_start, "UPDATE cli_sessions SET started = ?2, state = ?3, cli_tool = ?4, mode = ?5," \
         " current_directory = ?6, pid = ?7, authentication_required = ?8, auth_prompt = ?9," \
         " task_id = ?10, user_id = ifnull (?11, user_id), created_at = ?12, updated_at = ?12, completed_at = ?13," \
@@ -164,9 +169,22 @@
     X (archive_task, "DELETE FROM tasks WHERE id = ?1") \
     X (archive_moved, "UPDATE archives SET tasks = tasks + 1, position = max (position, ?2) WHERE id = ?1") \
     X (archive_id, "SELECT archive_id FROM archives WHERE id = ?1") \
+    X (archive_session_stub, "INSERT INTO archived_sessions (id, session_id, archive, events, task, user_id)" \
+        " SELECT s.id, s.session_id, ?3, ?4, x.id, s.user_id FROM cli_sessions s JOIN archived_tasks x ON x.task_id = s.task_id" \
+        " WHERE s.id = ?1 AND s.position = ?2") \
+    X (archive_session_history, STELE_SESSION_CHAIN ("cli_session_history", "last_history") \
+        "DELETE FROM cli_session_history WHERE position IN (SELECT p FROM c)") \
+    X (archive_session_commands, STELE_SESSION_CHAIN ("cli_session_commands", "last_command") \
+        "DELETE FROM cli_session_commands WHERE position IN (SELECT p FROM c)") \
+    X (archive_session, "DELETE FROM cli_sessions WHERE id = ?1") \
+    X (archive_session_moved, "UPDATE archives SET sessions = sessions + 1, position = max (position, ?2) WHERE id = ?1") \
     X (recall_find, "SELECT id, archive, events FROM archived_tasks WHERE task_id = ?1") \
     X (recall_stub, "DELETE FROM archived_tasks WHERE id = ?1") \
     X (recalled, "UPDATE archives SET tasks = tasks - 1 WHERE id = ?1") \
+    X (recall_session_find, "SELECT id, archive, events FROM archived_sessions WHERE session_id = ?1") \
+    X (recall_session_next, "SELECT id, archive, events FROM archived_sessions WHERE task = ?1 LIMIT 1") \
+    X (recall_session_stub, "DELETE FROM archived_sessions WHERE id = ?1") \
+    X (recalled_session, "UPDATE archives SET sessions = sessions - 1 WHERE id = ?1") \
     X (follower, "INSERT INTO followers (name, position, updated_at) VALUES (?1, ?2, ?3)" \
         " ON CONFLICT DO UPDATE SET position = ?2, updated_at = ?3")
 
@@ -187,7 +205,7 @@ typedef struct {
     int64_t count_more, count_less;
 } stele_unsettled_t;
 
-//  An archive that is open for reading (archive.c)
+//  An archive that is open for reading (recall.c)
 typedef struct stele_recall stele_recall_t;
 
 struct stele_ledger {
@@ -225,7 +243,7 @@ struct stele_ledger {
     stele_pack_t *pack;
     stele_record_t *scratch;
     stele_reader_t *reader;         // On the same connection: it sees the open batch
-    bool archives;                  // Tasks may be archived
+    bool archives;                  // Tasks and sessions may be archived
     stele_recall_t *recall;         // The archive that was read last; NULL: none
     bool scrub;                     // Archives and the log may have contents of erased tasks
     int64_t scrub_ms;               // Monotonic: not again before that
@@ -329,6 +347,13 @@ int
 //  its archive cannot be read, or a storage error.
 int
     stele_ledger_recall (stele_ledger_t *self, const stele_value_t *id, stele_refusal_t *refusal);
+
+//  The same for a session, by its id, and for those sessions whose task, with that key, was archived when they were. Of
+//  the latter, those before one that cannot be read come back.
+int
+    stele_ledger_recall_session (stele_ledger_t *self, const stele_value_t *id, stele_refusal_t *refusal);
+int
+    stele_ledger_recall_sessions_of (stele_ledger_t *self, int64_t task, stele_refusal_t *refusal);
 void
     stele_ledger_recall_close (stele_ledger_t *self);
 
@@ -366,7 +391,7 @@ int
     stele_ledger_append_task (stele_ledger_t *self, const stele_record_t *event,
         int64_t producer, stele_refusal_t *refusal);
 int
-    stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event);
+    stele_ledger_append_session (stele_ledger_t *self, const stele_record_t *event, stele_refusal_t *refusal);
 int
     stele_ledger_append_preference (stele_ledger_t *self, const stele_record_t *event);
 int

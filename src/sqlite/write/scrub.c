@@ -1,7 +1,7 @@
 /*  scrub - after an erasure, remove what archives and the write-ahead log still have of it
 
-    Copies of a task stay in an archive after it came back to the ledger. They do not count, but can be read from the file.
-    Erased tasks are never archived again, so whatever an archive has of one is such a copy.
+    Copies of a task, or of a session, stay in an archive after it came back to the ledger. They do not count, but can be read from
+    the file. Erased tasks and their sessions are never archived again, so whatever an archive has of one is such a copy.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -20,44 +20,85 @@
 #define REPORTED_MS 3000            // Followers of the broker read the log for a moment, too
 #define READERS_MS 50               // They are waited for so long: under many requests, some reader is always there
 
-#define DELETE_CHAIN(table, last) STELE_TASK_CHAIN (table, last) "DELETE FROM " table " WHERE position IN (SELECT p FROM c)",
+#define DELETE_FROM(table) "DELETE FROM " table " WHERE position IN (SELECT p FROM c)",
+#define DELETE_TASK(table, last) STELE_TASK_CHAIN (table, last) DELETE_FROM (table)
+#define DELETE_SESSION(table, last) STELE_SESSION_CHAIN (table, last) DELETE_FROM (table)
 
-//  Run in an archive, ?1 is the key of the task. Its triggers let rows go that have a stub.
-static const char *const s_deletes [] = {
+//  Run in an archive, ?1 is the key of the task, or session. Its triggers let rows go that have a stub. Ended by NULL.
+static const char *const s_delete_task [] = {
     "INSERT INTO archived_tasks (id, task_id, archive, events) SELECT id, task_id, 0, 0 FROM tasks WHERE id = ?1",
-    STELE_TASK_CHAINS (DELETE_CHAIN)
-    "DELETE FROM task_states WHERE task = ?1", "DELETE FROM tasks WHERE id = ?1", "DELETE FROM archived_tasks WHERE id = ?1"
+    STELE_TASK_CHAINS (DELETE_TASK)
+    "DELETE FROM task_states WHERE task = ?1", "DELETE FROM tasks WHERE id = ?1", "DELETE FROM archived_tasks WHERE id = ?1", NULL
+};
+static const char *const s_delete_session [] = {
+    "INSERT INTO archived_sessions (id, session_id, archive, events, task) SELECT id, session_id, 0, 0, 0 FROM cli_sessions"
+        " WHERE id = ?1",
+    STELE_SESSION_CHAINS (DELETE_SESSION)
+    "DELETE FROM cli_sessions WHERE id = ?1", "DELETE FROM archived_sessions WHERE id = ?1", NULL
 };
 
 static int
-s_delete (sqlite3 *db, int64_t task)
+s_delete (sqlite3 *db, const char *const *deletes, int64_t key)
 {
     int code = 0;
-    for (size_t i = 0; i < sizeof s_deletes / sizeof s_deletes [0] && code == 0; i++) {
-        sqlite3_stmt *stmt = stele_sql_prepare (db, s_deletes [i]);
+    for (size_t i = 0; deletes [i] && code == 0; i++) {
+        sqlite3_stmt *stmt = stele_sql_prepare (db, deletes [i]);
         if (!stmt)
             return stele_sql_code (sqlite3_errcode (db));
-        sqlite3_bind_int64 (stmt, 1, task);
+        sqlite3_bind_int64 (stmt, 1, key);
         code = stele_sql_run (stmt);
         sqlite3_finalize (stmt);
-        //  It has no such task
+        //  It has no such task, or session
         if (i == 0 && code == 0 && sqlite3_changes (db) == 0)
             break;
     }
     return code;
 }
 
-//  Erased tasks that the ledger itself has
+//  The sessions of a task with that task_id, of one of the two files: those that the ledger itself has. Sessions of an erased
+//  task are not archived again either.
+static int
+s_delete_sessions (stele_ledger_t *self, sqlite3 *from, sqlite3 *db, const sqlite3_value *task_id)
+{
+    int rc = SQLITE_DONE, code = 0;
+    sqlite3_stmt *stmt = stele_sql_prepare (from, "SELECT id FROM main.cli_sessions WHERE task_id = ?1");
+    sqlite3_stmt *here = stmt? stele_sql_prepare (self->db, "SELECT 1 FROM main.cli_sessions WHERE id = ?1"): NULL;
+    if (!here)
+        code = STELE_EINTERNAL;
+    else
+        sqlite3_bind_value (stmt, 1, task_id);
+    while (code == 0 && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        int64_t key = sqlite3_column_int64 (stmt, 0);
+        sqlite3_bind_int64 (here, 1, key);
+        int found = sqlite3_step (here);
+        sqlite3_reset (here);
+        if (found == SQLITE_ROW)
+            code = s_delete (db, s_delete_session, key);
+        else
+            code = stele_sql_code (found);
+    }
+    sqlite3_finalize (here);
+    sqlite3_finalize (stmt);
+    return code? code: stele_sql_code (rc);
+}
+
+//  Erased tasks that the ledger itself has, and their sessions. One that has another task since then may still be the task's
+//  in the archive.
 static int
 s_delete_erased (stele_ledger_t *self, sqlite3 *db)
 {
     int rc = SQLITE_DONE, code = stele_sql_exec (db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE");
     sqlite3_stmt *stmt = code? NULL: stele_sql_prepare (self->db,
-        "SELECT id FROM main.erased_tasks e WHERE EXISTS (SELECT 1 FROM main.tasks t WHERE t.id = e.id)");
+        "SELECT t.id, t.task_id FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id");
     if (code == 0 && !stmt)
         code = stele_sql_code (sqlite3_errcode (self->db));
-    while (code == 0 && (rc = sqlite3_step (stmt)) == SQLITE_ROW)
-        code = s_delete (db, sqlite3_column_int64 (stmt, 0));
+    while (code == 0 && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
+        code = s_delete (db, s_delete_task, sqlite3_column_int64 (stmt, 0));
+        if (code == 0)
+            code = s_delete_sessions (self, self->db, db, sqlite3_column_value (stmt, 1));
+        if (code == 0)
+            code = s_delete_sessions (self, db, db, sqlite3_column_value (stmt, 1));
+    }
     sqlite3_finalize (stmt);
     if (code == 0)
         code = stele_sql_code (rc);
