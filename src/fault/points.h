@@ -69,12 +69,12 @@
     X (restore_replayed,        PLAIN, "restore: the ledger has all its events") \
     X (restore_archived,        PLAIN, "restore: the archives have their names, the ledger does not") \
     X (restore_named,           PLAIN, "restore: the ledger is verified, before it gets its name") \
-    X (archive_copy,            ANY,   "before tasks are copied to an archive") \
-    X (archive_copied,          PLAIN, "the copies are durable in the archive, the ledger still has the tasks") \
-    X (archive_move,            ANY,   "before the copied tasks are replaced by stubs") \
+    X (archive_copy,            ANY,   "before tasks or sessions are copied to an archive") \
+    X (archive_copied,          PLAIN, "the copies are durable in the archive, the ledger still has the tasks or sessions") \
+    X (archive_move,            ANY,   "before what was copied is replaced by stubs") \
     X (archive_moved,           PLAIN, "the stubs are in the open batch, the rows are deleted there") \
-    X (recall_before,           ANY,   "before an archived task is copied back") \
-    X (recall_after,            PLAIN, "the task is back in the open batch, without its stub") \
+    X (recall_before,           ANY,   "before an archived task or session is copied back") \
+    X (recall_after,            PLAIN, "it is back in the open batch, without its stub") \
     X (erase_before,            ANY,   "before the contents of a task are erased") \
     X (erase_after,             PLAIN, "they are erased in the open batch") \
     X (erase_step,              ANY,   "before some of very many outputs of an erased task are erased") \

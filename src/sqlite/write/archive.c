@@ -18,6 +18,7 @@
 #include "sqlite/archive/archive_file.h"
 #include "sqlite/sql/event_tables.h"
 #include "sqlite/sql/file_names.h"
+#include "sqlite/wal/shm_vfs.h"
 #include "sqlite/write/ledger_internal.h"
 
 #define BUSY_MS   200               // A program that opens or closes an archive may hold its lock for a moment
@@ -50,7 +51,7 @@ s_end_one (stele_ledger_t *self, const char *path, stele_refusal_t *refusal)
 {
     sqlite3 *db = NULL;
     int64_t application = 0, last = 0;
-    int code = 0, rc = sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int code = 0, rc = sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ());
     if (rc == SQLITE_OK)
         sqlite3_busy_timeout (db, BUSY_MS);
     if (rc == SQLITE_OK && stele_sql_integer_into (db, "PRAGMA application_id", 0, &application) == 0

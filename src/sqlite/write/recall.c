@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include "fault/fault.h"
 #include "sqlite/archive/archive_file.h"
+#include "sqlite/wal/shm_vfs.h"
 #include "sqlite/write/ledger_internal.h"
 
 #define BUSY_MS 200                 // A program that opens or closes an archive may hold its lock for a moment
@@ -69,7 +70,7 @@ s_open (stele_ledger_t *self, const s_item_t *item, const char *path, stele_refu
         return stele_ledger_fail (self, STELE_ENO_MEMORY);
     self->recall->year = item->year;
     int rc = sqlite3_open_v2 (path, &self->recall->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
-        | SQLITE_OPEN_EXRESCODE, NULL);
+        | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ());
     sqlite3 *db = self->recall->db;
     if (rc == SQLITE_OK)
         sqlite3_db_config (db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
