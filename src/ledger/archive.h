@@ -49,8 +49,8 @@ void
 
 /*  Copy the next tasks, some hundred kilobytes of them, whose end and whose last event were before 'before_us'; after the last
     ones, sessions of archived tasks, whose last event was before that. Returns their number; 0: there are no more, and the next
-    call begins with the oldest task again; or a code with a refusal: then the next call tries the same ones again, after
-    STELE_ELEDGER those of the next year.                                    */
+    call begins with the oldest task again; or a code with a refusal: then the next call tries the same tasks again, after
+    STELE_ELEDGER those of the next year; and no more sessions of that archive until there are no more of others.  */
 int
     stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step, stele_refusal_t *refusal);
 

@@ -20,15 +20,19 @@
 #define EVENTS_MAX 1000
 #define PAGES_MAX  128
 
+typedef struct {
+    int64_t years [STELE_ARCHIVES_MAX];
+    int count;
+} s_years_t;
+
 struct stele_archiver {
     char *ledger;
     mode_t mode;
     stele_reader_t *reader;
     bool sessions;                  // All tasks were looked at, sessions are next
     int64_t cursor;                 // Key of the last one that was looked at
-    //  Years of archives that get nothing more: of earlier ids of the ledger
-    int64_t closed [STELE_ARCHIVES_MAX];
-    int closed_count;
+    s_years_t closed;               // Archives that get nothing more: of earlier ids of the ledger
+    s_years_t failed;               // Archives that took no sessions, in this pass
     //  The archive that is open
     int64_t year;                   // 0: none
     char *path;
@@ -103,22 +107,22 @@ s_refuse_replaced (stele_archiver_t *self, stele_refusal_t *refusal)
         "back", self->path);
 }
 
-//  -- archives of earlier ids -------------------------------------------------------------
+//  -- archives that are left out ----------------------------------------------------------
 
 static bool
-s_is_closed (const stele_archiver_t *self, int64_t year)
+s_has_year (const s_years_t *self, int64_t year)
 {
     int i = 0;
-    while (i < self->closed_count && self->closed [i] != year)
+    while (i < self->count && self->years [i] != year)
         i++;
-    return i < self->closed_count;
+    return i < self->count;
 }
 
 static void
-s_set_closed (stele_archiver_t *self, int64_t year)
+s_add_year (s_years_t *self, int64_t year)
 {
-    if (!s_is_closed (self, year) && self->closed_count < STELE_ARCHIVES_MAX)
-        self->closed [self->closed_count++] = year;
+    if (!s_has_year (self, year) && self->count < STELE_ARCHIVES_MAX)
+        self->years [self->count++] = year;
 }
 
 //  -- what is next ------------------------------------------------------------------------
@@ -156,7 +160,8 @@ s_find_tasks (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *s
     return stele_sql_code (rc);
 }
 
-//  The next sessions whose tasks are in the same archive. If it is closed, they stay in the ledger. Returns 0 or a code.
+//  The next sessions whose tasks are in the same archive. If it is closed, they stay in the ledger; if it could not be written,
+//  they wait for the next pass, and those of other archives do not. Returns 0 or a code.
 static int
 s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
 {
@@ -169,7 +174,7 @@ s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t
     int rc = SQLITE_DONE;
     while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
         int64_t year = sqlite3_column_int64 (stmt, 2);
-        if (s_is_closed (self, year))
+        if (s_has_year (&self->closed, year) || s_has_year (&self->failed, year))
             continue;
         if (step->count && year != step->year)
             break;
@@ -251,10 +256,10 @@ s_check (stele_archiver_t *self, int64_t year, const char *known, stele_refusal_
         code = stele_archive_check (self->db, "main", self->path, known, refusal);
     if (code == 0 && strcmp (ledger_id, stele_reader_ledger_id (self->reader)) != 0) {
         if (*known)
-            s_set_closed (self, year);
+            s_add_year (&self->closed, year);
         code = stele_refuse (refusal, STELE_ELEDGER, "archive", "%s is an archive of the ledger with the id %s, and this one is "
             "%s: %s", self->path, ledger_id, stele_reader_ledger_id (self->reader), *known?
-            "the end of its history was lost since, and no more tasks are moved there": "move it away");
+            "the end of its history was lost since, and nothing more is moved there": "move it away");
     }
     return code;
 }
@@ -367,7 +372,7 @@ s_prepare (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step
         if (code)
             return s_refuse_ledger (self, refusal);
         code = step->count? s_open (self, step->year, refusal): 0;
-    } while (code && step->sessions && s_is_closed (self, step->year));
+    } while (code && step->sessions && s_has_year (&self->closed, step->year));
     return code;
 }
 
@@ -395,7 +400,10 @@ stele_archiver_copy (stele_archiver_t *self, int64_t before_us, stele_archive_st
     if (code == 0 && step->count == 0) {
         s_close (self);
         self->sessions = false;
+        self->failed.count = 0;
     }
+    if (code && step->count && step->sessions)
+        s_add_year (&self->failed, step->year);
     if (code == 0 || refusal->code == STELE_ELEDGER)
         self->cursor = last;
     return code? refusal->code: step->count;

@@ -25,6 +25,7 @@
 #include "sqlite/sql/schema.h"
 #include "sqlite/sql/sql.h"
 #include "sqlite/wal/log_length.h"
+#include "sqlite/wal/shm_vfs.h"
 
 #define SYNC_BYTES     (2 * 1024 * 1024)
 #define OPS_PER_STOP   100000       // Operations of SQLite between two calls of 'stop': some milliseconds
@@ -160,7 +161,7 @@ s_open_archive (stele_snapshot_t *self, const char *path, const char *archive_id
 {
     int64_t pages = 0;
     int code = stele_sql_code (sqlite3_open_v2 (path, &self->archive, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
-        | SQLITE_OPEN_EXRESCODE, NULL));
+        | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ()));
     if (code == 0)
         sqlite3_db_config (self->archive, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (code == 0)
@@ -371,7 +372,7 @@ stele_snapshot_verify (const char *path, stele_snapshot_stop_fn *stop, void *arg
     assert (path && facts && refusal);
     s_verify_t self = { .path = path, .stop = stop, .arg = arg };
     memset (facts, 0, sizeof *facts);
-    int rc = sqlite3_open_v2 (path, &self.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2 (path, &self.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, stele_shm_vfs ());
     int code = stele_sql_code (rc);
     if (code == 0) {
         sqlite3_progress_handler (self.db, OPS_PER_STOP, s_on_progress, &self);

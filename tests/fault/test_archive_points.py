@@ -223,7 +223,7 @@ class SmallDisk(ArchiveTest):
         self.producer().publish(created("meanwhile"))
         disk.make_room(64 * MIB)
         harness.wait_until(lambda: self.archived() == len(self.archivable), "the tasks to move")
-        self.broker.wait_line("tasks are moved again")
+        self.broker.wait_line("what is old is moved again")
         self.assertEqual(self.read_events()[:-1], before)
         #   Before its disk goes
         self.broker.stop()

@@ -242,6 +242,25 @@ s_ask_archive (const fixture_t *self, const char *sql)
 #define ARCHIVED_ROWS "SELECT (SELECT count (*) FROM cli_sessions) + (SELECT count (*) FROM cli_session_history)" \
     " + (SELECT count (*) FROM cli_session_commands) + (SELECT count (*) FROM archived_sessions)"
 
+//  A task that ended in 1971, and its session
+static void
+s_archive_next_year (fixture_t *self)
+{
+    stele_archive_step_t step;
+    stele_refusal_t refusal = { 0 };
+    stele_archiver_t *archiver = stele_archiver_new (self->path, 0600, self->reader);
+    for (int sessions = 0; sessions < 2; sessions++) {
+        assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 1);
+        assert_int_equal (step.sessions, sessions);
+        assert_int_equal (step.year, 1971);
+        fixture_begin (self);
+        assert_int_equal (stele_ledger_archive (self->ledger, &step), 1);
+        fixture_commit (self);
+    }
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 0);
+    stele_archiver_destroy (&archiver);
+}
+
 //  Erase the task, and give the session another one before the files are scrubbed
 static void
 s_erase (fixture_t *self, int64_t events)
@@ -281,6 +300,60 @@ test_archive_erased_task_that_came_back_alone_has_no_session_left_there (void **
     s_erase (self, 8);
 }
 
+//  The same, but the session follows its other task to another archive before the files are scrubbed
+static void
+test_archive_session_in_another_archive_leaves_no_copy_of_an_erased_one (void **state)
+{
+    fixture_t *self = *state;
+    stele_refusal_t refusal = { 0 };
+    stele_erasure_t erasure = { .time_us = 20, .reason = "r" };
+    s_end_session (self);
+    s_archive_session (self);
+    fixture_begin (self);
+    assert_int_equal (stele_ledger_erase (self->ledger, "t", 1, s_leaf, NULL, &erasure, &refusal), 7);
+    fixture_commit (self);
+    fixture_append (self, "{'type':'task.state_changed','time':%lld,'task_id':'live','state':'failed'}", YEAR_US);
+    fixture_append (self, "{'type':'session.started','time':%lld,'session_id':'s','cli_tool':'c','mode':'m','current_directory':'/',"
+        "'task_id':'live'}", YEAR_US);
+    s_archive_next_year (self);
+    assert_int_equal (s_ask_archive (self, ARCHIVED_ROWS), 1 + 3);
+    assert_int_equal (stele_ledger_scrub (self->ledger, true), 0);
+    assert_int_equal (s_ask_archive (self, ARCHIVED_ROWS), 0);
+    assert_int_equal (fixture_ask (self, "SELECT archive FROM archived_sessions WHERE session_id = 's'"), 1971);
+    archive_assert_events (self, 10, 6);
+    fixture_assert_intact (self);
+}
+
+//  An archive that cannot be written holds up neither tasks nor the sessions of others
+static void
+test_archive_sessions_that_cannot_move_hold_up_nothing (void **state)
+{
+    fixture_t *self = *state;
+    char name [160];
+    stele_archive_step_t step;
+    stele_refusal_t refusal = { 0 };
+    sqlite3 *db;
+    archive_tasks (self);
+    snprintf (name, sizeof name, "%s.archive-1970", self->path);
+    assert_int_equal (sqlite3_open_v2 (name, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal (stele_sql_exec (db, "BEGIN IMMEDIATE"), 0);
+    stele_archiver_t *archiver = stele_archiver_new (self->path, 0600, self->reader);
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), STELE_EBUSY);
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 0);
+    fixture_append (self, "{'type':'task.state_changed','time':%lld,'task_id':'live','state':'failed'}", YEAR_US);
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 1);
+    assert_int_equal (step.year, 1971);
+    assert_false (step.sessions);
+    //  And in the next pass they move
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), STELE_EBUSY);
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 0);
+    assert_int_equal (sqlite3_close (db), SQLITE_OK);
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 1);
+    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 1);
+    assert_true (step.sessions);
+    stele_archiver_destroy (&archiver);
+}
+
 //  Sessions of tasks that are in an archive of an earlier id of the ledger are no failure: they stay, and others move
 static void
 test_archive_session_of_a_history_that_was_lost_stays (void **state)
@@ -299,17 +372,7 @@ test_archive_session_of_a_history_that_was_lost_stays (void **state)
     fixture_append (self, "{'type':'task.state_changed','time':%lld,'task_id':'live','state':'failed'}", YEAR_US);
     fixture_append (self, "{'type':'session.started','time':%lld,'session_id':'other','cli_tool':'c','mode':'m',"
         "'current_directory':'/','task_id':'live'}", YEAR_US);
-    stele_archiver_t *archiver = stele_archiver_new (self->path, 0600, self->reader);
-    for (int sessions = 0; sessions < 2; sessions++) {
-        assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 1);
-        assert_int_equal (step.sessions, sessions);
-        assert_int_equal (step.year, 1971);
-        fixture_begin (self);
-        assert_int_equal (stele_ledger_archive (self->ledger, &step), 1);
-        fixture_commit (self);
-    }
-    assert_int_equal (stele_archiver_copy (archiver, YEAR_US + 1, &step, &refusal), 0);
-    stele_archiver_destroy (&archiver);
+    s_archive_next_year (self);
     archive_assert_events (self, 8, 7);
     assert_int_equal (fixture_ask (self, "SELECT count (*) FROM cli_sessions WHERE session_id = 's'"), 1);
     fixture_assert_intact (self);
@@ -326,6 +389,8 @@ main (void)
         TEST (test_archive_sessions_of_tasks_that_an_earlier_version_archived_move),
         TEST (test_archive_erased_task_has_no_session_left_in_the_archive),
         TEST (test_archive_erased_task_that_came_back_alone_has_no_session_left_there),
+        TEST (test_archive_session_in_another_archive_leaves_no_copy_of_an_erased_one),
+        TEST (test_archive_sessions_that_cannot_move_hold_up_nothing),
         TEST (test_archive_session_of_a_history_that_was_lost_stays)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -69,7 +69,7 @@ static void
 s_fail (s_archive_t *self, const char *reason)
 {
     if (strcmp (self->failure, reason) != 0)
-        stele_log_warning (NAME, NAME ": cannot move tasks, retrying; the ledger keeps them: %s", reason);
+        stele_log_warning (NAME, NAME ": cannot move tasks or sessions, retrying; the ledger keeps them: %s", reason);
     snprintf (self->failure, sizeof self->failure, "%s", reason);
     self->failed = true;
     s_rest (self, RETRY_MS);
@@ -84,7 +84,7 @@ s_end_pass (s_archive_t *self)
     if (self->sessions_pass)
         stele_log_info (NAME, NAME ": %lld sessions were moved to archives", (long long) self->sessions_pass);
     if (*self->failure && !self->failed) {
-        stele_log_info (NAME, NAME ": tasks are moved again");
+        stele_log_info (NAME, NAME ": what is old is moved again");
         *self->failure = 0;
     }
     self->moved_pass = self->sessions_pass = 0;

@@ -14,6 +14,7 @@
 #include "sqlite/archive/archive_file.h"
 #include "sqlite/sql/file_names.h"
 #include "sqlite/sql/sql.h"
+#include "sqlite/wal/shm_vfs.h"
 
 #define OPS_PER_STOP 100000         // Operations of SQLite between two calls of 'stop': some milliseconds
 #define RECENT_US    1000000        // Two writes within this time may leave the same time of the file
@@ -26,7 +27,7 @@ static int
 s_open_copy (const char *path, sqlite3 **db, stele_refusal_t *refusal)
 {
     int code = stele_sql_code (sqlite3_open_v2 (path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-        NULL));
+        stele_shm_vfs ()));
     if (code == 0)
         code = stele_sql_exec (*db, "PRAGMA query_only = 1; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8192");
     return code == 0? 0: stele_refuse (refusal, code, "backup", "cannot read %s: %s", path,

@@ -10,7 +10,8 @@
     append.c     dispatch of events by their type
     append_task.c, append_row.c, append_output.c, append_session.c,
     append_audit.c   the rows per kind of event
-    archive.c    replace tasks by stubs, bring them back from their archives
+    archive.c    replace tasks and sessions by stubs
+    recall.c     bring them back from their archives
     compact.c    give free pages back
     erase.c      erase the contents of a task
     erase_rest.c continue that in steps, if it has very many outputs

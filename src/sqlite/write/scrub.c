@@ -1,7 +1,8 @@
 /*  scrub - after an erasure, remove what archives and the write-ahead log still have of it
 
     Copies of a task, or of a session, stay in an archive after it came back to the ledger. They do not count, but can be read from
-    the file. Erased tasks and their sessions are never archived again, so whatever an archive has of one is such a copy.
+    the file. An erased task is never archived again, so whatever an archive has of it is such a copy. A session may be, with another
+    task: then the copy counts that its stub names.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -55,53 +56,67 @@ s_delete (sqlite3 *db, const char *const *deletes, int64_t key)
     return code;
 }
 
-//  The sessions of a task with that task_id, of one of the two files: those that the ledger itself has. Sessions of an erased
-//  task are not archived again either.
+//  What is asked for each erased task
+typedef struct {
+    sqlite3 *db;                    // The archive
+    sqlite3_stmt *tasks;            // Those of them that the ledger has
+    sqlite3_stmt *here, *there;     // The sessions of ?1, of the ledger and of the archive
+    sqlite3_stmt *counts;           // Is the copy of the session ?1 in the archive ?2 the one that counts?
+} s_scrubbed_t;
+
 static int
-s_delete_sessions (stele_ledger_t *self, sqlite3 *from, sqlite3 *db, const sqlite3_value *task_id)
+s_delete_sessions (s_scrubbed_t *self, sqlite3_stmt *sessions, const sqlite3_value *task_id)
 {
     int rc = SQLITE_DONE, code = 0;
-    sqlite3_stmt *stmt = stele_sql_prepare (from, "SELECT id FROM main.cli_sessions WHERE task_id = ?1");
-    sqlite3_stmt *here = stmt? stele_sql_prepare (self->db, "SELECT 1 FROM main.cli_sessions WHERE id = ?1"): NULL;
-    if (!here)
-        code = STELE_EINTERNAL;
-    else
-        sqlite3_bind_value (stmt, 1, task_id);
-    while (code == 0 && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
-        int64_t key = sqlite3_column_int64 (stmt, 0);
-        sqlite3_bind_int64 (here, 1, key);
-        int found = sqlite3_step (here);
-        sqlite3_reset (here);
-        if (found == SQLITE_ROW)
-            code = s_delete (db, s_delete_session, key);
-        else
-            code = stele_sql_code (found);
+    sqlite3_bind_value (sessions, 1, task_id);
+    while (code == 0 && (rc = sqlite3_step (sessions)) == SQLITE_ROW) {
+        int64_t key = sqlite3_column_int64 (sessions, 0);
+        sqlite3_bind_int64 (self->counts, 1, key);
+        int found = sqlite3_step (self->counts);
+        sqlite3_reset (self->counts);
+        code = found == SQLITE_DONE? s_delete (self->db, s_delete_session, key): stele_sql_code (found);
     }
-    sqlite3_finalize (here);
-    sqlite3_finalize (stmt);
+    sqlite3_reset (sessions);
     return code? code: stele_sql_code (rc);
 }
 
-//  Erased tasks that the ledger itself has, and their sessions. One that has another task since then may still be the task's
-//  in the archive.
+//  Of all erased tasks, and of their sessions. A session that has another task since then may still be the task's in the archive.
 static int
-s_delete_erased (stele_ledger_t *self, sqlite3 *db)
+s_delete_copies (s_scrubbed_t *self)
 {
-    int rc = SQLITE_DONE, code = stele_sql_exec (db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE");
-    sqlite3_stmt *stmt = code? NULL: stele_sql_prepare (self->db,
-        "SELECT t.id, t.task_id FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id");
-    if (code == 0 && !stmt)
-        code = stele_sql_code (sqlite3_errcode (self->db));
-    while (code == 0 && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
-        code = s_delete (db, s_delete_task, sqlite3_column_int64 (stmt, 0));
+    int rc = SQLITE_DONE, code = 0;
+    while (code == 0 && (rc = sqlite3_step (self->tasks)) == SQLITE_ROW) {
+        const sqlite3_value *task_id = sqlite3_column_value (self->tasks, 1);
+        code = s_delete (self->db, s_delete_task, sqlite3_column_int64 (self->tasks, 0));
         if (code == 0)
-            code = s_delete_sessions (self, self->db, db, sqlite3_column_value (stmt, 1));
+            code = s_delete_sessions (self, self->here, task_id);
         if (code == 0)
-            code = s_delete_sessions (self, db, db, sqlite3_column_value (stmt, 1));
+            code = s_delete_sessions (self, self->there, task_id);
     }
-    sqlite3_finalize (stmt);
-    if (code == 0)
-        code = stele_sql_code (rc);
+    return code? code: stele_sql_code (rc);
+}
+
+static int
+s_delete_erased (stele_ledger_t *self, sqlite3 *db, int64_t year)
+{
+    static const char sessions [] = "SELECT id FROM main.cli_sessions WHERE task_id = ?1";
+    s_scrubbed_t scrubbed = { .db = db };
+    int code = stele_sql_exec (db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE");
+    if (code == 0 && (!(scrubbed.tasks = stele_sql_prepare (self->db,
+        "SELECT t.id, t.task_id FROM main.erased_tasks e JOIN main.tasks t ON t.id = e.id"))
+    ||  !(scrubbed.here = stele_sql_prepare (self->db, sessions))
+    ||  !(scrubbed.counts = stele_sql_prepare (self->db, "SELECT 1 FROM main.archived_sessions WHERE id = ?1 AND archive = ?2"))))
+        code = stele_sql_code (sqlite3_errcode (self->db));
+    if (code == 0 && !(scrubbed.there = stele_sql_prepare (db, sessions)))
+        code = stele_sql_code (sqlite3_errcode (db));
+    if (code == 0) {
+        sqlite3_bind_int64 (scrubbed.counts, 2, year);
+        code = s_delete_copies (&scrubbed);
+    }
+    sqlite3_finalize (scrubbed.tasks);
+    sqlite3_finalize (scrubbed.here);
+    sqlite3_finalize (scrubbed.there);
+    sqlite3_finalize (scrubbed.counts);
     if (code == 0)
         code = stele_sql_exec (db, "COMMIT");
     if (code == 0)
@@ -130,7 +145,7 @@ s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
         sqlite3 *db = stele_archive_open (path, self->file_mode, NULL, &refusal);
         if (db && !wait)
             sqlite3_busy_timeout (db, 0);
-        code = db? s_delete_erased (self, db): refusal.code;
+        code = db? s_delete_erased (self, db, year): refusal.code;
         if (db && code)
             stele_refuse (&refusal, code, "archive", "%s: %s", path, code == STELE_EBUSY? "another program reads it": sqlite3_errmsg (db));
         sqlite3_close (db);
