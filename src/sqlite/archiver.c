@@ -62,9 +62,11 @@ s_close (stele_archiver_t *self)
 {
     stele_task_copy_destroy (&self->tasks_copy);
     stele_task_copy_destroy (&self->sessions_copy);
+    stele_archive_begin (true);
     if (self->db)
         sqlite3_wal_checkpoint_v2 (self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_close (self->db);
+    stele_archive_end ();
     sqlite3_free (self->path);
     self->db = NULL;
     self->path = NULL;
@@ -278,7 +280,9 @@ s_open (stele_archiver_t *self, int64_t year, stele_refusal_t *refusal)
     if (code)
         return s_refuse_ledger (self, refusal);
     //  One that the ledger has is never created a second time
+    stele_archive_begin (true);
     self->db = stele_archive_open (self->path, self->mode, *known? NULL: stele_reader_ledger_id (self->reader), refusal);
+    stele_archive_end ();
     code = self->db? s_check (self, year, known, refusal): refusal->code;
     if (code == 0 && stat (self->path, &self->file) != 0)
         code = s_refuse_replaced (self, refusal);
@@ -341,6 +345,7 @@ static int
 s_copy (stele_archiver_t *self, stele_archive_step_t *step)
 {
     int code = STELE_FAULT_CODE (archive_copy);
+    stele_archive_begin (true);
     if (code == 0)
         code = stele_sql_exec (self->db, "BEGIN IMMEDIATE");
     if (code == 0)
@@ -351,6 +356,7 @@ s_copy (stele_archiver_t *self, stele_archive_step_t *step)
         code = s_copy_items (self, step);
     if (code == 0)
         code = stele_sql_exec (self->db, "COMMIT");
+    stele_archive_end ();
     return code;
 }
 

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,20 @@ s_create (const char *path, mode_t mode, stele_refusal_t *refusal)
     if (rc == 0)
         rc = stele_file_sync_folder (path);
     return rc == 0? 0: stele_refuse (refusal, STELE_EIO, "archive", "cannot create the archive %s: %s", path, strerror (errno));
+}
+
+static pthread_mutex_t s_writing = PTHREAD_MUTEX_INITIALIZER;
+
+bool
+stele_archive_begin (bool wait)
+{
+    return (wait? pthread_mutex_lock (&s_writing): pthread_mutex_trylock (&s_writing)) == 0;
+}
+
+void
+stele_archive_end (void)
+{
+    pthread_mutex_unlock (&s_writing);
 }
 
 sqlite3 *

@@ -1,9 +1,9 @@
 /*  archive_file - the archives of a ledger: files of its schema that hold the tasks of one year
 
     LEDGER.archive-2026 has the tasks of the ledger that ended in 2026 (UTC) and were moved there, and their sessions. The ledger
-    decides which of its rows count (sql/008-archive.sql, sql/011-sessions.sql). One connection writes it, that of the archiver;
-    readers attach it, read-only. Its words and dictionaries have the numbers that they have in the ledger, so rows are
-    copied as they are. Its application_id is another one, so that no broker starts on it.
+    decides which of its rows count (sql/008-archive.sql, sql/011-sessions.sql). One connection at a time writes it, that of the
+    archiver, or after an erasure the one of a scrub; readers attach it, read-only. Its words and dictionaries have the numbers
+    that they have in the ledger, so rows are copied as they are. Its application_id is another one, so that no broker starts on it.
 
     This Source Code Form is subject to the terms of the Mozilla Public
     License, v. 2.0. If a copy of the MPL was not distributed with this
@@ -38,6 +38,14 @@ char *
     NULL: the reason is in the refusal, which names the file. Caller closes return value. */
 sqlite3 *
     stele_archive_open (const char *path, mode_t mode, const char *ledger_id, stele_refusal_t *refusal);
+
+/*  Around whatever writes or checkpoints an archive while a broker works: SQLite up to 3.51.2 can lose pages if two connections do
+    so at the same moment (https://sqlite.org/wal.html, "The WAL-Reset Bug"). False: another thread has it, and 'wait' is
+    false.                                                                   */
+bool
+    stele_archive_begin (bool wait);
+void
+    stele_archive_end (void);
 
 /*  Check that the file, attached or opened under that name of a schema, is the archive with this id, in the format of
     this version. Returns 0, or a code with a refusal that names the file.   */

@@ -141,6 +141,9 @@ s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
     if (path && access (path, F_OK) != 0)
         code = wait? 0: stele_refuse (&refusal, STELE_EUNAVAILABLE, "archive", "%s: it is missing", path);
     else
+    if (path && !stele_archive_begin (wait))
+        code = stele_refuse (&refusal, STELE_EBUSY, "archive", "%s: tasks or sessions are being copied to archives", path);
+    else
     if (path) {
         sqlite3 *db = stele_archive_open (path, self->file_mode, NULL, &refusal);
         if (db && !wait)
@@ -149,6 +152,7 @@ s_scrub_archive (stele_ledger_t *self, int64_t year, bool wait)
         if (db && code)
             stele_refuse (&refusal, code, "archive", "%s: %s", path, code == STELE_EBUSY? "another program reads it": sqlite3_errmsg (db));
         sqlite3_close (db);
+        stele_archive_end ();
     }
     if (code)
         s_note (self, refusal.message);
