@@ -129,18 +129,25 @@ s_add_year (s_years_t *self, int64_t year)
 
 //  -- what is next ------------------------------------------------------------------------
 
-static void
-s_add (stele_archive_step_t *step, int64_t key, int64_t position)
+//  The archive of a task that ended at that time, or of a session whose task is in that archive. 0: leave it out. A session
+//  stays in the ledger if the archive is closed, and waits for the next pass if it could not be written.
+static int64_t
+s_year (const stele_archiver_t *self, int64_t value)
 {
-    step->items [step->count].key = key;
-    step->items [step->count++].position = position;
+    if (self->sessions)
+        return s_has_year (&self->closed, value) || s_has_year (&self->failed, value)? 0: value;
+    int64_t year = stele_archive_year (value);
+    return year < STELE_ARCHIVE_YEAR_MIN || year > STELE_ARCHIVE_YEAR_MAX? 0: year;
 }
 
-//  The next tasks that ended in the same year. Returns 0 or a code.
+//  The next tasks that ended in the same year, or sessions whose tasks are in the same archive. Returns 0 or a code.
 static int
-s_find_tasks (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
+s_find_items (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
 {
-    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT task, position, completed_at FROM main.states_plain"
+    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, self->sessions?
+        "SELECT s.id, s.position, x.archive FROM main.cli_sessions s"
+        " CROSS JOIN main.archived_tasks x ON x.task_id = s.task_id WHERE s.id > ?1 AND s.updated_at < ?2 ORDER BY s.id":
+        "SELECT task, position, completed_at FROM main.states_plain"
         " WHERE task > ?1 AND +state >= " STELE_SQL_CODE (STELE_CODE_TASK_TERMINAL_FROM)
         " AND completed_at < ?2 AND updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM main.erased_tasks e WHERE e.id = task)"
         " ORDER BY task");
@@ -150,38 +157,14 @@ s_find_tasks (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *s
     sqlite3_bind_int64 (stmt, 2, before_us);
     int rc = SQLITE_DONE;
     while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
-        int64_t year = stele_archive_year (sqlite3_column_int64 (stmt, 2));
-        if (year < STELE_ARCHIVE_YEAR_MIN || year > STELE_ARCHIVE_YEAR_MAX)
+        int64_t year = s_year (self, sqlite3_column_int64 (stmt, 2));
+        if (year == 0)
             continue;
         if (step->count && year != step->year)
             break;
         step->year = year;
-        s_add (step, sqlite3_column_int64 (stmt, 0), sqlite3_column_int64 (stmt, 1));
-    }
-    sqlite3_finalize (stmt);
-    return stele_sql_code (rc);
-}
-
-//  The next sessions whose tasks are in the same archive. If it is closed, they stay in the ledger; if it could not be written,
-//  they wait for the next pass, and those of other archives do not. Returns 0 or a code.
-static int
-s_find_sessions (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
-{
-    sqlite3_stmt *stmt = stele_sql_prepare (self->reader->db, "SELECT s.id, s.position, x.archive FROM main.cli_sessions s"
-        " CROSS JOIN main.archived_tasks x ON x.task_id = s.task_id WHERE s.id > ?1 AND s.updated_at < ?2 ORDER BY s.id");
-    if (!stmt)
-        return stele_sql_code (sqlite3_errcode (self->reader->db));
-    sqlite3_bind_int64 (stmt, 1, self->cursor);
-    sqlite3_bind_int64 (stmt, 2, before_us);
-    int rc = SQLITE_DONE;
-    while (step->count < STELE_ARCHIVE_ITEMS && (rc = sqlite3_step (stmt)) == SQLITE_ROW) {
-        int64_t year = sqlite3_column_int64 (stmt, 2);
-        if (s_has_year (&self->closed, year) || s_has_year (&self->failed, year))
-            continue;
-        if (step->count && year != step->year)
-            break;
-        step->year = year;
-        s_add (step, sqlite3_column_int64 (stmt, 0), sqlite3_column_int64 (stmt, 1));
+        step->items [step->count].key = sqlite3_column_int64 (stmt, 0);
+        step->items [step->count++].position = sqlite3_column_int64 (stmt, 1);
     }
     sqlite3_finalize (stmt);
     return stele_sql_code (rc);
@@ -211,7 +194,7 @@ s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
     int code = 0;
     step->count = 0;
     step->year = 0;
-    if (!self->sessions && (code = s_find_tasks (self, before_us, step)) == 0) {
+    if (!self->sessions && (code = s_find_items (self, before_us, step)) == 0) {
         if (step->count)
             code = s_choose (self, &step->year);
         else {
@@ -220,7 +203,7 @@ s_find (stele_archiver_t *self, int64_t before_us, stele_archive_step_t *step)
         }
     }
     if (code == 0 && self->sessions)
-        code = s_find_sessions (self, before_us, step);
+        code = s_find_items (self, before_us, step);
     step->sessions = self->sessions;
     return code;
 }
